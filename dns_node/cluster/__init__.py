@@ -1,0 +1,1 @@
+"""Replication: commands, the state machine, journal, transport, guard, raft."""

@@ -1,0 +1,1 @@
+"""The configuration: a typed schema, its errors, and what a reload changes."""

@@ -1,0 +1,1 @@
+"""Shells around sockets: UDP, TCP, PROXY protocol."""

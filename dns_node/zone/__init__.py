@@ -1,0 +1,1 @@
+"""Zone contents as values: names, RRsets, changes, text formats, checks."""
