@@ -38,7 +38,7 @@ class InputError(DnsNodeError):
 
 
 class WireError(DnsNodeError):
-    """Octets that are no DNS message; *rcode* is the answer for the peer (RFC 1035 section 4.1.1)."""
+    """Octets that are no DNS message; *rcode* answers the peer (RFC 1035 section 4.1.1)."""
 
     def __init__(self, what: str, rcode: int = 1):
         super().__init__(what)

@@ -258,4 +258,5 @@ def compose_outcome(outcome: Outcome) -> bytes:
 
 def parse_outcome(octets: bytes) -> Outcome:
     """Return the outcome that `compose_outcome` encoded."""
-    return _outcome_decoder.decode(octets)
+    outcome: Outcome = _outcome_decoder.decode(octets)
+    return outcome

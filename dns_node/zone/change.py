@@ -47,7 +47,7 @@ class DropZone(msgspec.Struct, frozen=True, array_like=True, tag="drop"):
 
 
 class RestoreZone(msgspec.Struct, frozen=True, array_like=True, tag="restore"):
-    """Publish the contents that lie under *zone_id* at *apex* again (UNDO of a drop or a publish)."""
+    """Publish the contents under *zone_id* at *apex* again (UNDO of a drop or a publish)."""
 
     apex: WireName
     zone_id: int
@@ -66,7 +66,7 @@ class Import(msgspec.Struct, frozen=True, array_like=True, tag="import"):
 
     *adds* and *removes* are (owner, RRset) pairs against the source's own last import; adding what
     is there and removing what is not do nothing.  *mode*:
-    ``new``     the origin has no zone yet (refused when it has one by then, and is not the source's);
+    ``new``     the origin has no zone yet (refused when it has one by then);
     ``update``  the source is known: apply the difference, last reload wins;
     ``adopt``   remember *adds* as the source's last import, touch no zone;
     ``merge``   add to what is there; ``replace`` make the zone exactly the file.
