@@ -103,8 +103,16 @@ class Cluster:
     def _spawn(self, n: int) -> NodeProcess:
         assert n not in self.processes, f"node {n} runs already"
         command = [
-            sys.executable, "-m", "dns_node", "-n", str(n), "-c", str(self.config_file),
-            "--workers", str(self.workers), *self.arguments[n],
+            sys.executable,
+            "-m",
+            "dns_node",
+            "-n",
+            str(n),
+            "-c",
+            str(self.config_file),
+            "--workers",
+            str(self.workers),
+            *self.arguments[n],
         ]
         self.processes[n] = NodeProcess(command, self.folder, environment())
         return self.processes[n]
@@ -133,6 +141,11 @@ class Cluster:
         process = self._spawn(n)
         process.out.wait_for(READY, deadline_s=deadline_s)
         return process
+
+    def restart_hard(self, n: int, deadline_s: float = 30.0) -> NodeProcess:
+        """`kill -9` all of node *n*, then start it again and wait until it serves."""
+        self.down(n)
+        return self.restart(n, deadline_s)
 
     def forget(self, n: int) -> None:
         """Take the ended process of node *n* out of the books; AssertionError if it runs."""
@@ -177,11 +190,25 @@ class Cluster:
     def ctl(self, n: int, *words: str, deadline_s: float = 20.0) -> CtlAnswer:
         """Run `dns-node ctl` for node *n* with *words* as the verb; return status and texts."""
         command = [
-            sys.executable, "-m", "dns_node", "ctl", "-n", str(n), "-c", str(self.config_file),
+            sys.executable,
+            "-m",
+            "dns_node",
+            "ctl",
+            "-n",
+            str(n),
+            "-c",
+            str(self.config_file),
             *words,
         ]
-        done = subprocess.run(command, cwd=self.folder, env=environment(), timeout=deadline_s,
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment(),
+            timeout=deadline_s,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
         return CtlAnswer(done.returncode, done.stdout, done.stderr)
 
     def done(self, n: int, *words: str) -> CtlAnswer:
@@ -212,21 +239,33 @@ class Cluster:
         self, n: int, name: str, rrtype: str, texts: list[str] | None, deadline_s: float = 10.0
     ) -> None:
         """Wait until node *n* answers with exactly *texts* (None: with something)."""
+
         def answers() -> bool:
             found = self.values(n, name, rrtype, timeout_s=1.0)
             return bool(found) if texts is None else found == sorted(texts)
-        eventually(answers, deadline_s, f"node {n} to answer {name} {rrtype} with {texts}",
-                   ignore=dns_client.NOT_YET)
+
+        eventually(
+            answers,
+            deadline_s,
+            f"node {n} to answer {name} {rrtype} with {texts}",
+            ignore=dns_client.NOT_YET,
+        )
 
     def wait_rcode(self, n: int, name: str, rcode: str, deadline_s: float = 10.0) -> None:
         """Wait until node *n* answers *name* with *rcode*."""
-        eventually(lambda: dns_client.rcode_text(self.ask(n, name, timeout_s=1.0)) == rcode,
-                   deadline_s, f"node {n} to answer {rcode} for {name}", ignore=dns_client.NOT_YET)
+        eventually(
+            lambda: dns_client.rcode_text(self.ask(n, name, timeout_s=1.0)) == rcode,
+            deadline_s,
+            f"node {n} to answer {rcode} for {name}",
+            ignore=dns_client.NOT_YET,
+        )
 
     def wait_equal(self, deadline_s: float = 15.0) -> str:
         """Wait until all running nodes report one revision and one digest; return the digest."""
+
         def equal() -> str:
             states = [self.status(n) for n in self.processes]
             digests = {(state["revision"], state["digest"]) for state in states}
             return states[0]["digest"] if len(digests) == 1 else ""
+
         return eventually(equal, deadline_s, "equal revision and digest on all nodes", poll_s=0.2)

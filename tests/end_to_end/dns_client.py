@@ -32,8 +32,9 @@ def ask(
 def values(reply: dns.message.Message, rrtype: str = "A") -> list[str]:
     """Return the rdata texts of *rrtype* in the answer section, sorted."""
     wanted = dns.rdatatype.from_text(rrtype)
-    return sorted(rdata.to_text() for rrset in reply.answer if rrset.rdtype == wanted
-                  for rdata in rrset)
+    return sorted(
+        rdata.to_text() for rrset in reply.answer if rrset.rdtype == wanted for rdata in rrset
+    )
 
 
 def rcode_text(reply: dns.message.Message) -> str:

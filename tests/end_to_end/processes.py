@@ -144,8 +144,13 @@ class NodeProcess:
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]):
         self.command = command
         self._popen = subprocess.Popen(
-            command, cwd=folder, env=environment, start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         assert self._popen.stdout and self._popen.stderr
         self.out = Lines(self._popen.stdout)
@@ -186,8 +191,9 @@ class NodeProcess:
 
     def nodes(self) -> list[int]:
         """Return the node process (one, none while it is being restarted)."""
-        return [pid for pid in children(self.pid)
-                if "worker" not in title(pid) and "node" in title(pid)]
+        return [
+            pid for pid in children(self.pid) if "worker" not in title(pid) and "node" in title(pid)
+        ]
 
     def pid_of(self, which: str) -> int:
         """Return the process id of "supervisor", "node" or "worker" (the first), waiting for it."""
@@ -228,8 +234,11 @@ class NodeProcess:
         deadline = time.monotonic() + 3.0
         while self._popen.poll() is not None and self.left_over() and time.monotonic() < deadline:
             time.sleep(0.02)
-        orphans = [f"{pid} ({title(pid)}) outlived its supervisor" for pid in self.left_over()
-                   if pid != self.pid]
+        orphans = [
+            f"{pid} ({title(pid)}) outlived its supervisor"
+            for pid in self.left_over()
+            if pid != self.pid
+        ]
         if self._popen.poll() is not None:
             complaints += orphans
         for process in self._known:

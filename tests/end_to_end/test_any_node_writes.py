@@ -59,7 +59,8 @@ def test_with_one_node_down_writes_go_on_and_the_reply_names_it(cluster_of: Clus
     cluster.down(1)
     time.monotonic()
     said = eventually(
-        lambda: _ok(cluster, 2, "ADD: one-down.example.com 60 A 192.0.2.1"), 10, "a write", 0.2)
+        lambda: _ok(cluster, 2, "ADD: one-down.example.com 60 A 192.0.2.1"), 10, "a write", 0.2
+    )
     assert said.startswith("OK example.com. serial ")
     with Sources([cluster.ports[0], cluster.ports[2]], 100) as sources:
         for round_ in range(5):
@@ -121,5 +122,11 @@ def test_reads_never_pause_while_the_leader_is_gone(cluster_of: ClusterOf) -> No
 
 
 def _leader(cluster: Cluster) -> str:
-    return next((state["leader"] for n in cluster.ports
-                 if (state := cluster.status(n)).get("leader", "").isdigit()), "")
+    return next(
+        (
+            state["leader"]
+            for n in cluster.ports
+            if (state := cluster.status(n)).get("leader", "").isdigit()
+        ),
+        "",
+    )

@@ -60,7 +60,8 @@ def test_node_2_says_nxdomain_with_aa_and_soa_for_a_name_that_does_not_exist(
 def test_every_node_answers_every_zone_over_udp_and_tcp_alike(three: Cluster, apex: str) -> None:
     answers = {
         (tuple(three.values(n, apex, "SOA", tcp=tcp)), dns_client.is_authoritative(reply))
-        for n in three.ports for tcp in (False, True)
+        for n in three.ports
+        for tcp in (False, True)
         for reply in [three.ask(n, apex, "SOA", tcp=tcp)]
     }
     assert len(answers) == 1
@@ -87,7 +88,9 @@ def test_the_edns_compliance_probes_pass_whole(three: Cluster) -> None:
         pytest.skip("the probes are not part of this checkout")
     done = subprocess.run(
         ["python3", str(probe), "--port", str(three.ports[0]), "--zone", "example.com"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -98,8 +101,15 @@ def test_a_node_alone_stops_at_initializing_raft_until_a_second_one_comes(
     cluster = cluster_of()
     first = cluster.start(0)
     first.out.wait_for(START_UP[0])
-    always(lambda: not any("Raft initialized" in line or "Starting DNS" in line
-                           for line in first.out.since()), 2.5, "node 0 alone waits")
+    always(
+        lambda: (
+            not any(
+                "Raft initialized" in line or "Starting DNS" in line for line in first.out.since()
+            )
+        ),
+        2.5,
+        "node 0 alone waits",
+    )
     cluster.start(1)
     first.out.wait_for(READY)
     cluster.wait_answer(0, "example.com", "A", ["1.2.3.4"])
@@ -120,5 +130,6 @@ def test_a_node_whose_store_holds_zones_answers_from_it_alone_and_says_so(
     alone.out.wait_for(START_UP[0])
     lines = alone.out.since() + alone.err.since()
     assert not any("Raft initialized" in line for line in lines)
-    assert any(re.search(r"(?i)answer|serv", line) and "zone" in line.lower() for line in lines), \
+    assert any(re.search(r"(?i)answer|serv", line) and "zone" in line.lower() for line in lines), (
         f"no line says that the node answers from its store: {lines}"
+    )
