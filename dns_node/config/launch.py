@@ -68,7 +68,13 @@ def prepare(arguments: Arguments) -> Launch:
     settings = _settings(arguments)
     node_id = arguments.node_id if arguments.node_id is not None else "0"
     if node_id not in settings.nodes:
-        settings = replace(settings, nodes={**settings.nodes, node_id: _joiner(arguments, settings)})
+        entry = _joiner(arguments, settings)
+        settings = replace(settings, nodes={**settings.nodes, node_id: entry})
+    elif arguments.raft_loc or arguments.query_loc:
+        raise _refusal(
+            f"--node {node_id}", "its addresses are in the configuration already.",
+            "Leave out --raft-loc and --query-loc, or change the file.",
+        )  # fmt: skip
     node = _override(settings.node(node_id), arguments)
     if arguments.workers is not None:
         settings = replace(settings, workers=arguments.workers)

@@ -32,7 +32,8 @@ def plan(old: Settings, new: Settings, node_id: str) -> Plan:
     Other nodes' entries are of no concern: the members' addresses live in the cluster, not in
     the file.  An entry that was removed keeps the running node as it is and waits for a stop.
     """
-    live, restart = [], []
+    live: list[Difference] = []
+    restart: list[Difference] = []
     before = {path: (value, is_live) for path, value, is_live in leaves(old)}
     before.update(_of_node(old, node_id))
     after = {path: (value, is_live) for path, value, is_live in leaves(new)}

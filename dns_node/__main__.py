@@ -1,0 +1,192 @@
+"""The command line: ``dns-node`` and its subcommands.
+
+Nothing heavy is imported before it is known to be needed: ``--version``, ``check`` and ``ctl``
+start without Twisted, LMDB or dnspython.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from dns_node import __version__
+from dns_node.config.launch import (
+    JOINER_QUERY_LOC,
+    JOINER_RAFT_LOC,
+    Arguments,
+    data_dir_of,
+    prepare,
+)
+from dns_node.errors import DnsNodeError
+
+EXIT_USAGE = 64
+"""The command line or the configuration was refused (as EX_USAGE of sysexits.h); ``ctl`` uses 0
+to 3 for outcomes, so that a script can tell a typing error from an answer."""
+
+_SUBCOMMANDS = "ctl", "check", "certs"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name); returns the exit status."""
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        if words and words[0] in _SUBCOMMANDS:
+            return {"ctl": _ctl, "check": _check, "certs": _certs}[words[0]](words[1:])
+        return _run(words)
+    except DnsNodeError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def _new_parser(prog: str, description: str) -> argparse.ArgumentParser:
+    return _Parser(
+        prog=prog,
+        description=description,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_node_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", "--node", metavar="ID", help="which node of the configuration")
+    parser.add_argument("-c", "--config", metavar="FILE", help="the configuration")
+    parser.add_argument("--data-dir", metavar="DIR", help="overrides data_dir")
+
+
+def _run(words: list[str]) -> int:
+    parser = _new_parser(
+        "dns-node",
+        "Run one node of the nameserver cluster. Without arguments: a cluster of one on\n"
+        "127.0.0.1:10053 that serves zone-files/zf0.txt, with its console here.",
+    )
+    parser.epilog = (
+        "subcommands:\n"
+        "  dns-node ctl -n ID -c FILE VERB...   one console verb against the running node\n"
+        "  dns-node check -c FILE               say all that is wrong with a configuration\n"
+        "  dns-node certs init|issue DIR ...    certificates for the cluster\n"
+        "Each has its own --help."
+    )
+    _add_node_options(parser)
+    parser.add_argument(
+        "-z", "--zone", metavar="ZONEFILE", action="append", default=[],
+        help="a zone file that this node loads and manages; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "-s", "--silent", action="store_true", help="no start-up lines and no console prompt"
+    )
+    parser.add_argument("--workers", metavar="N", type=int, help="overrides workers")
+    parser.add_argument(
+        "--join", metavar="HOST:PORT", help="a member's raft address: join its cluster"
+    )
+    parser.add_argument("--token", metavar="T", help="what JOIN-TOKEN printed on a member")
+    parser.add_argument(
+        "--raft-loc", metavar="HOST:PORT",
+        help=f"with --join: where the others reach this node (default {JOINER_RAFT_LOC})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--query-loc", metavar="HOST:PORT", action="append", default=[],
+        help=f"with --join: where it answers DNS; may be repeated (default {JOINER_QUERY_LOC})",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"dns-node {__version__}")
+    options = parser.parse_args(words)
+    if options.workers is not None and not 0 <= options.workers <= 256:
+        parser.error("--workers: expected a whole number from 0 to 256 (0: one per core)")
+    launch = prepare(
+        Arguments(
+            node_id=options.node,
+            config=options.config,
+            zone_files=tuple(os.path.abspath(path) for path in options.zone),
+            is_silent=options.silent,
+            data_dir=options.data_dir and os.path.abspath(options.data_dir),
+            workers=options.workers,
+            join=options.join,
+            token=options.token,
+            raft_loc=options.raft_loc,
+            query_loc=tuple(options.query_loc),
+            home=_home(),
+        )
+    )
+    from dns_node import supervisor
+
+    return supervisor.run(launch)
+
+
+def _ctl(words: list[str]) -> int:
+    parser = _new_parser(
+        "dns-node ctl",
+        "Run one console verb against the running node, over its UNIX socket.\n"
+        "Exit status: 0 done, 1 refused, 2 outcome unknown, 3 no such node.",
+    )
+    _add_node_options(parser)
+    parser.add_argument("verb", nargs=argparse.REMAINDER, help="for example: HELP, STATUS, ADD: …")
+    options = parser.parse_args(words)
+    if not options.verb:
+        parser.error("no verb; try HELP")
+    data_dir = data_dir_of(_node_arguments(options))
+    from dns_node.control import ctl
+
+    return ctl.run_ctl(data_dir, options.verb)
+
+
+def _check(words: list[str]) -> int:
+    parser = _new_parser(
+        "dns-node check",
+        "Read a configuration and say all that is wrong with it, without starting anything.\n"
+        "Exit status: 0 nothing is wrong, 64 something is.",
+    )
+    _add_node_options(parser)
+    options = parser.parse_args(words)
+    if options.config is None:
+        parser.error("-c FILE is needed")
+    from dns_node.config.load import load
+
+    settings = load(options.config)
+    if options.node is not None:
+        prepare(_node_arguments(options))
+    for advice in settings.advice:
+        print(f"{options.config}: {advice}")
+    count = len(settings.nodes)
+    print(f"{options.config}: good, {count} node{'' if count == 1 else 's'}.")
+    return 0
+
+
+def _certs(words: list[str]) -> int:
+    parser = _new_parser(
+        "dns-node certs",
+        "Make the cluster's certificates: first a CA (init), then one per node (issue).",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="init|issue")
+    init = actions.add_parser("init", help="make a CA in DIR")
+    init.add_argument("directory", metavar="DIR")
+    issue = actions.add_parser("issue", help="make the certificate of the nodes ID... in DIR")
+    issue.add_argument("directory", metavar="DIR")
+    issue.add_argument("nodes", metavar="ID", nargs="+")
+    options = parser.parse_args(words)
+    from dns_node.cluster import certificates
+
+    if options.action == "init":
+        return certificates.init(options.directory)
+    return certificates.issue(options.directory, options.nodes)
+
+
+def _node_arguments(options: argparse.Namespace) -> Arguments:
+    return Arguments(
+        node_id=options.node, config=options.config, data_dir=options.data_dir, home=_home()
+    )
+
+
+def _home() -> str:
+    """Where the embedded default keeps data and zone files: beside the launcher ./dns-node, which
+    names its directory in the environment; else here."""
+    return os.environ.get("DNS_NODE_HOME", ".")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
