@@ -1,16 +1,19 @@
 """One node is a full cluster: start, change, restart, undo, stop."""
 
 import re
+import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from .cluster import READY, Cluster
+from .cluster import READY, ROOT, ZONE_FILES, Cluster, environment
 from .conftest import ClusterOf
-from .dns_client import is_authoritative, rcode_text
-from .processes import cpu_seconds
+from .dns_client import NOT_YET, ask, is_authoritative, rcode_text, values
+from .ports import is_free
+from .processes import NodeProcess, cpu_seconds
 from .waiting import eventually
 
 
@@ -224,3 +227,25 @@ def test_a_second_start_of_the_same_node_is_refused_while_the_first_goes_on(
 
 def test_without_any_answer_the_start_up_line_names_the_port(one: Cluster) -> None:
     assert one.processes[0].out.wait_for(READY)[1].endswith(f"port {one.ports[0]}...")
+
+
+def test_without_arguments_a_cluster_of_one_serves_example_com_on_port_10053(
+    tmp_path: Path,
+) -> None:
+    if not (is_free(10053) and is_free(4321)):
+        pytest.skip("port 10053 or 4321 is in use here")
+    shutil.copytree(ROOT / "dns_node", tmp_path / "dns_node")
+    shutil.copytree(ZONE_FILES, tmp_path / "zone-files")
+    command = [sys.executable, "-m", "dns_node"]
+    process = NodeProcess(command, tmp_path, environment(PYTHONPATH=str(tmp_path)))
+    try:
+        assert process.out.wait_for(READY, deadline_s=30)[1].endswith("port 10053...")
+        eventually(
+            lambda: len(values(ask(10053, "example.com", "MX"), "MX")) == 3, 10, ignore=NOT_YET
+        )
+        position = process.out.position()
+        process.write("ADD: newdomain.com A 1.3.3.7\n")
+        process.out.wait_for(r"^OK newdomain\.com\. serial \d+ revision \d+", position)
+        assert values(ask(10053, "newdomain.com")) == ["1.3.3.7"]
+    finally:
+        assert process.end() == []

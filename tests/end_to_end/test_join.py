@@ -1,0 +1,110 @@
+"""Show 5: a fourth node joins a running cluster with a token, serves all zones, then leaves."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .cluster import READY, Cluster, environment
+from .dns_client import NOT_YET, ask, values
+from .ports import free_ports
+from .processes import NodeProcess
+from .waiting import eventually
+
+
+class Joiner:
+    """A node "3" that is in no configuration file."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.raft_port, self.port = free_ports(2)
+        self.process: NodeProcess | None = None
+
+    def start(self, member_port: int, token: str) -> NodeProcess:
+        """Start it with *token* at the member on *member_port*."""
+        self.process = NodeProcess([
+            sys.executable, "-m", "dns_node", "-n", "3", "--workers", "1",
+            "--join", f"127.0.0.1:{member_port}", "--token", token,
+            "--raft-loc", f"127.0.0.1:{self.raft_port}",
+            "--query-loc", f"127.0.0.1:{self.port}",
+            "--data-dir", str(self.folder / "data-3"),
+        ], self.folder, environment())  # fmt: skip
+        return self.process
+
+    def wait_answer(self, name: str, texts: list[str], deadline_s: float = 20.0) -> None:
+        """Wait until it answers the addresses *texts* for *name*."""
+        eventually(
+            lambda: values(ask(self.port, name, timeout_s=1)) == texts,
+            deadline_s,
+            f"the fourth node to answer {name}",
+            ignore=NOT_YET,
+        )
+
+
+@pytest.fixture()
+def joiner(tmp_path: Path) -> Iterator[Joiner]:
+    """A fourth node, stopped afterwards."""
+    one = Joiner(tmp_path)
+    yield one
+    if one.process:
+        assert one.process.end() == []
+
+
+def token_of(cluster: Cluster, n: int) -> str:
+    """Return a join token made by node *n*: the longest word that it prints."""
+    text = cluster.done(n, "JOIN-TOKEN").out
+    return max(re.findall(r"[A-Za-z0-9_.+/=-]{16,}", text), key=len)
+
+
+def test_a_fourth_node_joins_serves_all_zones_writes_and_leaves(
+    three: Cluster, joiner: Joiner
+) -> None:
+    assert three.console(0, "ADD: early.example.com 60 A 192.0.2.1 wait=all")[-1][:2] == "OK"
+    process = joiner.start(three.raft_ports[1], token_of(three, 1))
+    process.out.wait_for(READY, deadline_s=40)
+    joiner.wait_answer("example.com", ["1.2.3.4"])
+    joiner.wait_answer("early.example.com", ["192.0.2.1"])
+    eventually(
+        lambda: re.search(r"^\W*3\b", three.done(0, "MEMBERS").out, re.MULTILINE),
+        20,
+        "the fourth node among the members",
+        0.3,
+    )
+
+    assert three.console(2, "ADD: wide.example.com 60 A 192.0.2.2 wait=all")[-1][:2] == "OK"
+    assert values(ask(joiner.port, "wide.example.com")) == ["192.0.2.2"]
+    position = process.out.position()
+    process.write("ADD: from-four.example.com 60 A 192.0.2.3 wait=all\n")
+    process.out.wait_for(r"^OK example\.com\. serial", position)
+    for n in three.ports:
+        assert three.values(n, "from-four.example.com") == ["192.0.2.3"]
+    eventually(
+        lambda: re.search(r"(?im)^\W*3\b.*\bvoter", three.done(0, "MEMBERS").out),
+        30,
+        "the learner to become a voter",
+        0.3,
+    )
+
+    answer = three.ctl(0, "REMOVE-MEMBER", "3")
+    assert answer.status == 0, answer
+    eventually(
+        lambda: not re.search(r"^\W*3\b", three.done(1, "MEMBERS").out, re.MULTILINE),
+        15,
+        "the fourth node gone from the members",
+        0.3,
+    )
+    assert process.end() == []
+    assert three.console(2, "ADD: after.example.com 60 A 192.0.2.4 wait=all")[-1][:2] == "OK"
+
+
+def test_a_token_works_once_and_a_made_up_one_never(three: Cluster, joiner: Joiner) -> None:
+    process = joiner.start(three.raft_ports[0], "made-up-token-that-nobody-gave")
+    eventually(
+        lambda: "token" in "\n".join(process.err.since() + process.out.since()).lower(),
+        20,
+        "a word about the token",
+    )
+    assert not re.search(r"^\W*3\b", three.done(0, "MEMBERS").out, re.MULTILINE)
+    assert "Traceback" not in "\n".join(process.err.since())
