@@ -186,7 +186,7 @@ def _parse_list(rrtype: int, text: str, origin: WireName | None) -> bytes:
     except BadText as error:
         raise BadRdata(f"{type_text(rrtype)}: {error}") from None
     except (ValueError, TypeError, RecursionError) as error:
-        form = '["mx.example.com.", 10]' if rrtype == MX else '["ns.example.com.", "admin.example.com."]'
+        form = '["mx.example.", 10]' if rrtype == MX else '["ns.example.", "admin.example."]'
         reason = "" if isinstance(error, (json.JSONDecodeError, TypeError)) else f" ({error})"
         raise BadRdata(
             f"{type_text(rrtype)} as a list looks like {form}, not {text[:60]}{reason}"
