@@ -78,7 +78,7 @@ class NodeEntry:
         "voter",
     )
     zone_files: tuple[ZoneFile, ...] = setting(
-        list_of(_zone_file()), "Zone files that this node loads and manages.", []
+        list_of(_zone_file()), "Zone files that this node loads and manages.", [], is_live=True
     )
 
 
