@@ -1,0 +1,75 @@
+"""Counters that one process writes and others read, in shared memory.
+
+The block is an array of unsigned 64-bit little-endian numbers, one per name of `NAMES` in that
+order; new names go to the end.  A block has exactly one writing process, so that an addition
+needs no lock; readers see every number whole, and numbers of slightly different moments.
+"""
+
+import sys
+from typing import Final
+
+assert sys.byteorder == "little", "the block is read as little-endian numbers in place"
+
+_TABLE: Final = (
+    ("queries_udp", "datagrams received"),
+    ("queries_tcp", "messages received over TCP"),
+    ("queries_ipv6", "messages received over IPv6"),
+    ("replies_udp", "datagrams sent"),
+    ("replies_tcp", "messages sent over TCP"),
+    ("dropped", "messages that get no answer (responses, fewer than 12 octets, port 0)"),
+    ("noerror", "replies with rcode NOERROR"),
+    ("formerr", "replies with rcode FORMERR"),
+    ("servfail", "replies with rcode SERVFAIL"),
+    ("nxdomain", "replies with rcode NXDOMAIN"),
+    ("notimp", "replies with rcode NOTIMP"),
+    ("refused", "replies with rcode REFUSED"),
+    ("other_rcodes", "replies with any other rcode"),
+    ("truncated", "replies with TC"),
+    ("nodata", "replies NOERROR without an answer"),
+    ("edns_queries", "queries with EDNS"),
+    ("send_failures", "replies that the kernel did not take"),
+    ("answer_faults", "queries that ended in an internal fault and got SERVFAIL"),
+    ("tcp_accepted", "TCP connections accepted"),
+    ("tcp_refused", "TCP connections closed at once because of a limit"),
+    ("tcp_idle_closed", "TCP connections closed because they were idle"),
+    ("tcp_open", "TCP connections that are open now"),
+    ("proxy_refused", "datagrams and connections with a PROXY header that may not have one"),
+    ("log_dropped", "query log and dnstap events that did not fit into the ring"),
+    ("batches", "times the UDP sockets were read"),
+    ("received_octets", "octets received over UDP and TCP"),
+    ("sent_octets", "octets sent over UDP and TCP"),
+)
+
+NAMES: Final[tuple[str, ...]] = tuple(name for name, _ in _TABLE)
+"""The counters in the order of the block."""
+
+DOCS: Final[dict[str, str]] = dict(_TABLE)
+"""What each counter counts."""
+
+INDEX: Final[dict[str, int]] = {name: index for index, name in enumerate(NAMES)}
+"""The place of each counter in the block."""
+
+BLOCK_SIZE_OCTETS: Final = 4096
+"""The size of a block: one page, so that there is room for names to come."""
+
+assert len(NAMES) * 8 <= BLOCK_SIZE_OCTETS
+
+
+class Counters:
+    """A counters block over a writable buffer (an mmap, a bytearray) of `BLOCK_SIZE_OCTETS`."""
+
+    def __init__(self, buffer: "bytearray | memoryview | object | None" = None):
+        octets = memoryview(bytearray(BLOCK_SIZE_OCTETS) if buffer is None else buffer)  # type: ignore[arg-type]
+        self._numbers = octets.cast("B").cast("Q")
+
+    def add(self, index: int, n: int = 1) -> None:
+        """Add *n*, which may be negative for what can fall, to the counter at *index*."""
+        self._numbers[index] = (self._numbers[index] + n) & 0xFFFF_FFFF_FFFF_FFFF
+
+    def snapshot(self) -> dict[str, int]:
+        """Return all counters by name."""
+        return {name: self._numbers[index] for index, name in enumerate(NAMES)}
+
+    def release(self) -> None:
+        """Let go of the buffer, so that its mmap can be closed."""
+        self._numbers.release()
