@@ -15,14 +15,18 @@ from dns_node.config.launch import (
     JOINER_QUERY_LOC,
     JOINER_RAFT_LOC,
     Arguments,
+    Launch,
     data_dir_of,
     prepare,
 )
 from dns_node.errors import DnsNodeError
 
 EXIT_USAGE = 64
-"""The command line or the configuration was refused (as EX_USAGE of sysexits.h); ``ctl`` uses 0
-to 3 for outcomes, so that a script can tell a typing error from an answer."""
+"""The command line can't be understood (EX_USAGE of sysexits(3)); ``ctl`` uses 0 to 3 for
+outcomes, so that a script can tell a typing error from an answer."""
+
+EXIT_CONFIGURATION = 78
+"""What it asks for can't be done: the configuration, the data directory, an address (EX_CONFIG)."""
 
 _SUBCOMMANDS = "ctl", "check", "certs"
 
@@ -36,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return _run(words)
     except DnsNodeError as error:
         print(error, file=sys.stderr)
-        return EXIT_USAGE
+        return EXIT_CONFIGURATION
 
 
 class _Parser(argparse.ArgumentParser):
@@ -113,9 +117,29 @@ def _run(words: list[str]) -> int:
             home=_home(),
         )
     )
-    from dns_node import supervisor
+    return _supervise(launch)
 
-    return supervisor.run(launch)
+
+def _supervise(launch: Launch) -> int:
+    from dns_node import supervisor
+    from dns_node.config.handover import node_arguments, worker_settings
+
+    node, settings = launch.node, launch.settings
+    for advice in settings.advice:
+        print(f"{settings.source}: {advice}", file=sys.stderr)
+    return supervisor.run(
+        supervisor.Launch(
+            node=node.id,
+            config=settings.source or None,
+            data_dir=node.data_dir,
+            addresses=tuple((address.host, address.port) for address in node.query_loc),
+            workers=settings.workers or len(os.sched_getaffinity(0)),
+            user=settings.user,
+            worker_settings=worker_settings(launch),
+            arguments=node_arguments(launch),
+            log_format=settings.logging.format,
+        )
+    )
 
 
 def _ctl(words: list[str]) -> int:
@@ -139,7 +163,7 @@ def _check(words: list[str]) -> int:
     parser = _new_parser(
         "dns-node check",
         "Read a configuration and say all that is wrong with it, without starting anything.\n"
-        "Exit status: 0 nothing is wrong, 64 something is.",
+        "Exit status: 0 nothing is wrong, 78 something is.",
     )
     _add_node_options(parser)
     options = parser.parse_args(words)

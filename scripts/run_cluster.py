@@ -156,7 +156,7 @@ def main() -> int:
         settings = load(options.config or str(home / "dns-config.json"))
     except DnsNodeError as error:
         print(error, file=sys.stderr)
-        return 64
+        return 78
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     cluster = RunningCluster(settings)
     with contextlib.suppress(KeyboardInterrupt):

@@ -17,7 +17,7 @@ from dns_node.config.shape import (
     choice,
     file_path,
     list_of,
-    networks,
+    network,
     optional,
     setting,
     text,
@@ -127,16 +127,16 @@ class Access:
     """`access`: who may do what, by network. Entries are addresses, networks or `any`."""
 
     query: tuple[str, ...] = setting(
-        networks(), "Who gets answers; everyone else gets REFUSED.", ["any"], is_live=True
+        list_of(network()), "Who gets answers; everyone else gets REFUSED.", ["any"], is_live=True
     )
     proxy: tuple[str, ...] = setting(
-        networks(),
+        list_of(network()),
         "Proxies that put a PROXYv2 header before each query; nobody else's is believed.",
         [],
         is_live=True,
     )
     kv: tuple[str, ...] | None = setting(
-        optional(networks()),
+        optional(list_of(network())),
         "Who may use the `kv` protocol; null for loopback only.",
         None,
         is_live=True,

@@ -144,31 +144,20 @@ def address(*, is_wildcard_allowed: bool) -> Shape:
 
 
 def network() -> Shape:
-    """An address or a network in CIDR form, or the word any; read as a tuple of network texts."""
+    """An address or a network in CIDR form, in its canonical text, or the word any."""
     expected = '"any", an address or a network like "192.0.2.0/24"'
 
     def read(value: Any, path: str, reading: Reading) -> Any:
         if value == "any":
-            return ("0.0.0.0/0", "::/0")
+            return value
         try:
             if not isinstance(value, str):
                 raise ValueError("")
-            return (str(ipaddress.ip_network(value)),)
+            return str(ipaddress.ip_network(value))
         except ValueError as error:
             return _refused(value, expected, path, reading, str(error))
 
     return Shape(expected, read)
-
-
-def networks() -> Shape:
-    """A list of networks; read as one flat tuple of network texts."""
-    inner = list_of(network())
-
-    def read(value: Any, path: str, reading: Reading) -> Any:
-        found = inner.read(value, path, reading)
-        return found if found is UNREADABLE else tuple(net for nets in found for net in nets)
-
-    return Shape(inner.expected, read)
 
 
 def list_of(item: Shape, *, may_be_single: bool = False, least: int = 0) -> Shape:

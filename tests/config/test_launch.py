@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dns_node.config.handover import compose_launch, parse_launch
+from dns_node.config.handover import launch_from, node_arguments, worker_settings
 from dns_node.config.launch import Arguments, data_dir_of, prepare
 from dns_node.errors import InputError
 
@@ -48,9 +48,34 @@ def test_the_command_line_overrides_the_file(config, tmp_path):
 
 
 def test_a_launch_survives_the_hand_over_to_a_child(config):
-    for arguments in Arguments(), Arguments(node_id="1", config=config):
+    joiner = Arguments(node_id="3", join="127.0.0.1:1", token="t")
+    for arguments in Arguments(), Arguments(node_id="1", config=config), joiner:
         launch = prepare(arguments)
-        assert parse_launch(compose_launch(launch)) == launch
+        assert launch_from(json.loads(json.dumps(node_arguments(launch)))) == launch
+
+
+def test_a_launch_survives_a_configuration_that_was_broken_since(config, tmp_path):
+    launch = prepare(Arguments(node_id="1", config=config))
+    handed = node_arguments(launch)
+    (tmp_path / "dns-config.json").write_text("{")
+    assert launch_from(handed) == launch
+
+
+def test_ten_thousand_zone_files_still_fit_a_start_description(tmp_path):
+    files = [f"zones/a-rather-long-file-name-{number}.zone" for number in range(10_000)]
+    path = tmp_path / "dns-config.json"
+    path.write_text(json.dumps({**CONFIG, "zone_files": files}))
+    launch = prepare(Arguments(node_id="1", config=str(path)))
+    handed = json.dumps(node_arguments(launch))
+    assert len(handed) < 60_000
+    assert launch_from(json.loads(handed)) == launch
+
+
+def test_workers_are_told_plain_json_values(config):
+    told = worker_settings(prepare(Arguments(node_id="1", config=config)))
+    assert json.loads(json.dumps(told)) == told
+    assert told["query"] == ["any"]
+    assert told["identity"] == "1"
 
 
 def test_a_node_that_is_not_in_the_file_is_refused_with_those_that_are(config):

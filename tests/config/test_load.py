@@ -34,7 +34,7 @@ def test_a_file_with_only_nodes_takes_every_default():
     settings = parse(with_general(), base_dir="/srv/dns")
     assert settings.node("0").data_dir == "/srv/dns/data/node-0"
     assert settings.default_ttl_s == 3600
-    assert settings.access.query == ("0.0.0.0/0", "::/0")
+    assert settings.access.query == ("any",)
     assert settings.auto_zones.enabled
     assert not settings.leave_on_stop
 
