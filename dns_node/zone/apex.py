@@ -12,7 +12,10 @@ from dns_node.zone.rdata import make_rrset
 from dns_node.zone.rdata_forms import NS, SOA
 from dns_node.zone.rrset import WireName
 
-_REVERSE: dict[tuple[bytes, ...], tuple[int, str]] = {(b"in-addr", b"arpa"): (3, "/24"), (b"ip6", b"arpa"): (16, "/64")}
+_REVERSE: dict[tuple[bytes, ...], tuple[int, str]] = {
+    (b"in-addr", b"arpa"): (3, "/24"),
+    (b"ip6", b"arpa"): (16, "/64"),
+}
 
 
 def candidate_apex(owner: WireName) -> WireName:

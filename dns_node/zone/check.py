@@ -73,8 +73,10 @@ def node_findings(
     """Return what `check_node` finds, as values."""
     if len(node) == 1 and not is_apex:
         ((rrtype, rrset),) = node.items()
-        if rrtype == A and not rrset.signatures and len(rrset.rdatas) <= min(
-            limits.records_per_type, 1000
+        if (
+            rrtype == A
+            and not rrset.signatures
+            and len(rrset.rdatas) <= min(limits.records_per_type, 1000)
         ):
             return []  # the everyday node: no other rule can bite
     found = [f for rrset in node.values() for f in _rrset_findings(owner, rrset, is_apex, limits)]

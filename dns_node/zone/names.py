@@ -18,6 +18,7 @@ NAME_OCTETS_MAX = 255
 LABEL_OCTETS_MAX = 63
 
 _PLAIN = re.compile(r"[A-Za-z0-9_*/-]{1,63}(?:\.[A-Za-z0-9_*/-]{1,63})*\.?")
+_SPELLED = re.compile(r"(?:\\.|[^\\\s\"();])+", re.DOTALL)
 _LENGTH_OCTETS = [bytes((octets,)) for octets in range(256)]
 _LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 _LABEL_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_*/")
@@ -64,6 +65,8 @@ def _parse_unusual(text: str, origin: WireName | None) -> WireName:
         raise BadName("the name is empty")
     if text == ".":
         return ROOT
+    if not _SPELLED.fullmatch(text):
+        raise BadName(f'{_shown(text)} is no domain name: blanks and ()"; need a backslash before')
     try:
         name = dns.name.from_text(text, None, dns.name.IDNA_2008_Practical)
     except (dns.exception.DNSException, ValueError) as error:
