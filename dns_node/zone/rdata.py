@@ -169,6 +169,8 @@ def _from_wire(rrtype: int, octets: bytes) -> dns.rdata.Rdata:
 def _parse_list(rrtype: int, text: str, origin: WireName | None) -> bytes:
     try:
         items = json.loads(text)
+        if len(items) < 2 or (rrtype == MX and len(items) > 2):
+            raise TypeError
         if rrtype == MX:
             exchange, preference = items
             if type(preference) is not int or not 0 <= preference <= 65_535:

@@ -1,15 +1,15 @@
 """Zone files of either format, told apart by what they hold.
 
-A line decides as soon as one of these is met, from the top:
+The first line that shows one format for certain decides:
 
-* a directive (``$ORIGIN``, ``$TTL``, …), a parenthesis or comment with ``;`` outside quotes, a
-  TTL or class, a line that starts with a blank and reads as a record: a master file;
-* a comment with ``#`` at column 0, or data that is a list (``["mx.example.", 5]``): the legacy
-  format;
-* SOA or MX with data that is no list: a master file.
+* a master file by a line that starts with ``$`` or ``;``, or by a SOA whose data is no list;
+* the legacy format by a comment with ``#`` at column 0, or by data that is a list, such as
+  ``["mx.example.", 5]``.
 
-What holds only lines ``<host> <TYPE> <data>`` without any of these reads the same in both formats
-but for the TTL and the SOA, which a master file must have: it is a legacy file.
+Without one (and, in a big file, without one in the 1000 lines that follow a hint) hints count: a
+column of TTL or class, a repeated owner, parentheses, and MX data that is no list are a master
+file's.  What has nothing but lines ``<host> <TYPE> <data>`` is a legacy file: a master file would
+need a SOA.
 """
 
 import os
@@ -25,11 +25,13 @@ from dns_node.zone.legacy_file import read_legacy_file
 from dns_node.zone.master_file import read_master_file
 from dns_node.zone.names import BadText
 from dns_node.zone.rdata import parse_type
-from dns_node.zone.rdata_forms import MX, SOA
+from dns_node.zone.rdata_forms import MX, TXT
 from dns_node.zone.record_line import is_ttl
 from dns_node.zone.rrset import WireName
 
-_OUTSIDE_QUOTES = re.compile(r'"(?:[^"\\]|\\.)*"|\\.')
+_LINES_AFTER_HINT = 1000
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SOA = re.compile(r"^\S+\s+(?:(?:IN|\d\w*)\s+){0,2}SOA\s", re.IGNORECASE)
 
 
 def read_zone_file(
@@ -58,44 +60,50 @@ def is_legacy(path: str, text: str) -> bool:
 
     Raises InputError when it has neither format.
     """
-    has_records = False
-    first = 0
+    first, hint, has_records = 0, 0, False
     for number, line in enumerate(text.split("\n"), 1):
         if not line or line.isspace():
             continue
         first = first or number
-        decided = _decides(line)
-        if decided is not None:
-            return decided
+        certain = _is_certainly_legacy(line)
+        if certain is not None:
+            return certain
+        if hint:
+            if number - hint > _LINES_AFTER_HINT:
+                break
+        elif _hints_at_master(line):
+            hint = number
         has_records = has_records or _is_record(line)
-    if not has_records:
+    if not has_records and not hint:
         what = "this is no zone file" if first else "the file is empty"
         cure = "Write RFC 1035 records, with a SOA, or lines of <host> <TYPE> <data>."
         raise InputError([Problem(f"{path}:{first or 1}", f"{what}.", cure)])
-    return True
+    return not hint
 
 
-def _decides(line: str) -> bool | None:
-    """Return True for legacy, False for master, None when *line* may be of both."""
+def _is_certainly_legacy(line: str) -> bool | None:
     if line[0] == "#":
         return True
-    bare = _OUTSIDE_QUOTES.sub("", line)
-    fields = line.split(None, 2)
-    if line[0] in "$;" or bare.lstrip().startswith(";"):
+    if line[0] in "$;":
         return False
+    fields = line.split(None, 2)
+    if line[0].isspace() or len(fields) < 3:
+        return None
+    if fields[2].startswith("["):
+        return True
+    return False if _SOA.search(_QUOTED.sub("", line)) else None
+
+
+def _hints_at_master(line: str) -> bool:
     if line[0].isspace():
         # A legacy file continues the line before so; a master file repeats its owner.
-        return False if _is_record("x" + line) or _has_ttl("x" + line) else None
-    if len(fields) == 3 and fields[2].startswith("["):
-        return True
+        return _has_ttl("x" + line) or _is_record("x" + line)
     if _has_ttl(line):
-        return False
+        return True
     if not _is_record(line):
-        return None
-    rrtype = parse_type(fields[1])
-    if rrtype in (SOA, MX):
         return False
-    return False if "(" in bare and rrtype != 16 else None
+    rrtype = parse_type(line.split(None, 2)[1])
+    return rrtype == MX or (rrtype != TXT and "(" in line)
 
 
 def _has_ttl(line: str) -> bool:
