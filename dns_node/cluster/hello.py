@@ -165,3 +165,18 @@ def peer_of(hello: Hello, address: str, is_certified: bool) -> Peer:
 def id_order(node: str) -> tuple[int, str]:
     """Return the key by which node ids are ordered; of two nodes the greater dials."""
     return len(node), node
+
+
+def is_newer_kept(
+    our_node: str, peer_node: str, newer: tuple[int, bool], older: tuple[int, bool]
+) -> bool:
+    """Return which of two connections of one pair of nodes is kept; each is (number in the order
+    in which it was made here, whether we dialed it).
+
+    Of two that the same side dialed, the later one: it dials again only when it has lost the
+    first.  Of two dialed from both sides at once, the one from the greater id, so that both sides
+    keep the same.
+    """
+    if newer[1] == older[1]:
+        return newer[0] > older[0]
+    return newer[1] == (id_order(our_node) > id_order(peer_node))

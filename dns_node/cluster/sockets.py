@@ -22,7 +22,7 @@ BACKLOG = 128
 
 
 class Credentials(Protocol):
-    """What mutual TLS needs (`certificates.NodeCredentials`): OpenSSL connections made from the
+    """What mutual TLS needs (`credentials.NodeCredentials`): OpenSSL connections made from the
     certificates as they are now, and the id that a peer's certificate proves."""
 
     def clientConnectionForTLS(self, protocol: Any) -> Any:

@@ -6,10 +6,11 @@ hold more than a bounded number of octets or do more than log and count.
 """
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
@@ -20,8 +21,17 @@ from dns_node.cluster.channel import Channel, ChannelClosedError
 from dns_node.cluster.complaints import Complaints
 from dns_node.cluster.connection import Connection
 from dns_node.cluster.dialer import PATIENCE_S, Dialer
-from dns_node.cluster.hello import Hello, Peer, Refusal, id_order, judge_hello, peer_of
+from dns_node.cluster.hello import (
+    Hello,
+    Peer,
+    Refusal,
+    id_order,
+    is_newer_kept,
+    judge_hello,
+    peer_of,
+)
 from dns_node.cluster.location import join_location, split_location
+from dns_node.cluster.side_connections import SideConnections
 from dns_node.cluster.sockets import Credentials, connect, listen
 
 STRANGERS_MAX = 64
@@ -89,8 +99,7 @@ class Transport:
         self._is_stopped = False
         self._connections: dict[int, Connection] = {}
         self._live: dict[str, Connection] = {}
-        self._channels: dict[int, Channel] = {}
-        self._answers: dict[int, Deferred[Channel]] = {}
+        self._sides = SideConnections(self.complaints)
         self._dialers: dict[str, Dialer] = {}
         self._dials: set[Deferred[Any]] = set()
         self._ended: Deferred[None] | None = None
@@ -189,11 +198,7 @@ class Transport:
             connection: Connection = await self._connect(location, factory)
         except Exception as error:
             raise ChannelClosedError(f"{location} can't be reached: {error}") from error
-        answer: Deferred[Channel] = Deferred()
-        if connection.is_closed:
-            raise ChannelClosedError(f"{location} closed the connection")
-        self._answers[connection.number] = answer
-        return await answer
+        return await self._sides.dialed(connection)
 
     def our_hello(self, kind: str, token: str = "") -> Hello:
         """Return what this node says of itself on a connection of *kind*."""
@@ -228,13 +233,11 @@ class Transport:
     def connection_lost(self, connection: Connection, reason: Failure) -> None:
         """Forget the connection, tell whoever used it, dial again."""
         self._connections.pop(connection.number, None)
+        if reason.check(SSL.Error):
+            what = f"fails the TLS handshake: {reason.value}. Are both certificates of one CA?"
+            self.complain(connection, "tls_failed", what)
         self._leave(connection)
-        channel = self._channels.pop(connection.number, None)
-        if channel is not None:
-            channel.connection_ended(f"the connection has ended: {reason.getErrorMessage()}")
-        answer = self._answers.pop(connection.number, None)
-        if answer is not None:
-            answer.errback(ChannelClosedError(reason.getErrorMessage()))
+        self._sides.ended(connection, f"the connection has ended: {reason.getErrorMessage()}")
         if connection.dialed_node in self._dialers and connection.hello.kind == "raft":
             self._dialers[connection.dialed_node].failed()
         if self._ended is not None and not self._connections:
@@ -258,13 +261,13 @@ class Transport:
         elif kind == "raft":
             self._join(connection, peer)
         else:
-            self._open_channel(connection, peer, kind, theirs.token)
+            connection.accept(peer)
+            self._sides.accepted(connection, kind, theirs.token, self.on_request)
 
     def data_received(self, connection: Connection, octets: bytes) -> None:
         """Hand one frame over; a frame of a connection that is live no more has no effect."""
         peer = connection.peer
-        channel = self._channels.get(connection.number)
-        if channel is not None:
+        if (channel := self._sides.channel(connection)) is not None:
             channel.frame_received(octets)
         elif peer is not None and self._live.get(peer.node) is connection:
             self.counts["frames_received"] += 1
@@ -275,9 +278,7 @@ class Transport:
         """Say what the peer said, and let who asked for the connection know."""
         who = self._name_of(connection)
         self.complaints.complain("refused_us", who, f"refused this node: {refusal.text!r}")
-        answer = self._answers.pop(connection.number, None)
-        if answer is not None:
-            answer.errback(ChannelClosedError(refusal.text))
+        self._sides.ended(connection, refusal.text)
         self.on_refused(connection.dialed_node or who, refusal)
 
     def complain(self, connection: Connection, name: str, what: str) -> None:
@@ -330,7 +331,13 @@ class Transport:
     def _join(self, connection: Connection, peer: Peer) -> None:
         older = self._live.get(peer.node)
         if older is not None:
-            if not self._is_preferred(connection, older, peer):
+            assert older.peer is not None
+            if older.peer.uuid == peer.uuid and not is_newer_kept(
+                connection.hello.node,
+                peer.node,
+                newer=(connection.number, connection.dialed_node is not None),
+                older=(older.number, older.dialed_node is not None),
+            ):
                 self.counts["duplicates"] += 1
                 connection.abort()
                 return
@@ -342,16 +349,6 @@ class Transport:
             self._dialers[peer.node].connected()
         self.counts["connected"] += 1
         self.on_connected(peer)
-
-    def _is_preferred(self, newer: Connection, older: Connection, peer: Peer) -> bool:
-        """Of two connections that the same side dialed, the later one; of two that were dialed
-        from both sides at once, the one from the greater id: both sides then keep the same."""
-        if older.peer is not None and older.peer.uuid != peer.uuid:
-            return True
-        newer_is_ours, older_is_ours = newer.dialed_node is not None, older.dialed_node is not None
-        if newer_is_ours == older_is_ours:
-            return newer.number > older.number
-        return newer_is_ours == (id_order(newer.hello.node) > id_order(peer.node))
 
     def _leave(self, connection: Connection) -> None:
         peer = connection.peer
@@ -367,46 +364,22 @@ class Transport:
         if self._live.get(peer.node) is connection and peer.uuid == connection.peer.uuid:
             connection.peer = peer
             self.on_hello(peer)
-        elif connection.number not in self._channels:
+        elif self._sides.channel(connection) is None:
             connection.abort()
 
     def _room_for(self, peer: Peer, kind: str) -> Refusal | None:
         if kind == "raft":
             is_full = len(self._live) >= PEERS_MAX and peer.node not in self._live
         else:
-            is_full = len(self._channels) >= CHANNELS_MAX
+            is_full = len(self._sides) >= CHANNELS_MAX
         return Refusal("busy", "too many connections; try again later") if is_full else None
 
     def _refuse(self, connection: Connection, theirs: Hello, refusal: Refusal) -> None:
         who = f"node {theirs.node} at {connection.address}"
         self.complaints.complain(f"refused_{refusal.code}", who, f"is refused: {refusal.text}")
-        answer = self._answers.pop(connection.number, None)
-        if answer is not None:
-            answer.errback(ChannelClosedError(refusal.text))
+        self._sides.ended(connection, refusal.text)
         self._leave(connection)
         connection.refuse(refusal)
-
-    def _open_channel(self, connection: Connection, peer: Peer, kind: str, token: str) -> None:
-        connection.accept(peer)
-        channel = Channel(connection, peer, kind, token)
-        self._channels[connection.number] = channel
-        answer = self._answers.pop(connection.number, None)
-        if answer is not None:
-            answer.callback(channel)
-        elif connection.dialed_node is None:
-            served = self.on_request(kind, channel)
-            if isinstance(served, Coroutine):
-                Deferred.fromCoroutine(served).addErrback(self._request_failed, channel)
-        else:
-            connection.abort()
-
-    def _request_failed(self, failure: Failure, channel: Channel) -> None:
-        channel.abort()
-        if failure.check(ChannelClosedError):
-            who = f"node {channel.peer.node} at {channel.peer.address}"
-            self.complaints.complain("requests_ended", who, f"({channel.kind}): {failure.value}")
-        else:
-            self.complaints.log.failure("a side connection failed", failure)
 
     # Words.
 

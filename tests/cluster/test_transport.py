@@ -4,15 +4,24 @@ import random
 import socket
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import Logger
 
 from dns_node.cluster.channel import ChannelClosedError
-from dns_node.cluster.frames import DATA, HELLO, compose_frame
-from dns_node.cluster.hello import Hello, compose_hello
+from dns_node.cluster.complaints import Complaints
+from dns_node.cluster.dialer import PATIENCE_S, Dialer, back_off_s
+from dns_node.cluster.frames import DATA, HELLO, PING, compose_frame
+from dns_node.cluster.hello import Hello, Refusal, compose_hello
 from dns_node.cluster.location import split_location
+from dns_node.cluster.transport import Transport
 from dns_node.errors import InputError
-from tests.cluster.links import Link, LinkCase, coroutine, introduce, until
+
+from .links import Link, LinkCase, coroutine, introduce, until
 
 
 class Raw(Protocol):
@@ -180,8 +189,6 @@ class TestTransport(LinkCase):
 
     @coroutine
     async def test_admit_has_the_last_word_and_the_peer_is_told(self):
-        from dns_node.cluster.hello import Refusal
-
         low, high = await self.link("0"), await self.link("1")
         low.transport.admit = lambda peer, kind: Refusal("removed", "node 1 was removed")
         introduce(low, high)
@@ -305,3 +312,81 @@ class TestTransport(LinkCase):
         high = await self.link("1")
         introduce(low, high)
         await until(lambda: low.connected and high.connected)
+
+
+class TestTime:
+    """What the link does as time passes, on a clock that the test moves."""
+
+    def connection(self, dialed=None):
+        """Return (clock, transport, connection, wire): one connection without a network."""
+        clock = Clock()
+        link = Link("0")
+        link.transport.reactor = clock
+        transport = Transport(clock, "127.0.0.1:1", lambda: link.hello)
+        connection = transport.make_connection("raft", dialed, "")
+        wire = StringTransport()
+        wire.setTcpNoDelay = wire.setTcpKeepAlive = lambda enabled: None
+        connection.makeConnection(wire)
+        return clock, transport, connection, wire
+
+    def test_a_connection_without_a_hello_ends_after_five_seconds(self):
+        clock, transport, _, wire = self.connection()
+        clock.advance(4.9)
+        assert not wire.disconnected
+        clock.advance(0.2)
+        assert wire.disconnected
+        assert transport.counts["no_hello"] == 1
+
+    def test_a_silent_peer_is_pinged_and_dropped_after_six_seconds(self):
+        _, transport, connection, wire = self.connection()
+        connection.dataReceived(compose_frame(HELLO, compose_hello(Hello(node="5", uuid="u5"))))
+        wire.clear()
+        for _ in range(6):
+            connection.tick()
+        assert wire.value() == compose_frame(PING, b"") * 6
+        assert not wire.disconnected
+        connection.tick()
+        assert wire.disconnected
+        assert transport.counts["silent"] == 1
+
+    def test_a_peer_that_pings_stays(self):
+        _, _, connection, wire = self.connection()
+        connection.dataReceived(compose_frame(HELLO, compose_hello(Hello(node="5", uuid="u5"))))
+        for _ in range(30):
+            connection.tick()
+            connection.dataReceived(compose_frame(PING, b""))
+        assert not wire.disconnected
+
+    def test_complaints_about_one_peer_are_logged_once_a_minute_and_counted_always(self):
+        clock = Clock()
+        complaints = Complaints(clock)
+        said = []
+        complaints.log = Logger(observer=said.append)
+        for _ in range(60):
+            complaints.complain("bad_octets", "192.0.2.1:999", "sent garbage")
+            clock.advance(1.001)
+        complaints.complain("bad_octets", "192.0.2.1:1000", "sent garbage")
+        complaints.complain("bad_octets", "192.0.2.2:1000", "sent garbage")
+        assert complaints.counts["bad_octets"] == 62
+        assert len(said) == 3
+
+    @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
+    def test_back_off_grows_from_a_twentieth_to_two_seconds(self, attempt, chance):
+        delay_s = back_off_s(attempt, chance)
+        assert 0.05 <= delay_s <= 2.0
+        assert attempt < 5 or delay_s >= 1.0
+
+    def test_the_smaller_id_dials_only_when_the_greater_does_not_come(self):
+        clock = Clock()
+        dials = []
+        dialer = Dialer(clock, random.Random(1), "x:1", lambda: dials.append(1), PATIENCE_S)
+        clock.advance(PATIENCE_S - 0.1)
+        assert not dials
+        clock.advance(0.2)
+        assert dials == [1]
+        dialer.failed()
+        clock.advance(2.0)
+        assert dials == [1, 1]
+        dialer.connected()
+        clock.advance(100)
+        assert dials == [1, 1]
