@@ -1,0 +1,292 @@
+"""From a command to its answer: batching on the leader, forwarding from the others, deadlines.
+
+A command is answered by this node's own store thread, by its operation id.  Whoever leads appends
+it; when the leader changes it is handed to the next one, which is safe because an operation id is
+applied once.  The answer is Done, Refused (certainly not made) or Unknown (it was handed on, and the
+deadline passed).
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+
+from dns_node.cluster.command import (
+    ENTRY_SIZE_OCTETS_MAX,
+    Command,
+    Done,
+    Outcome,
+    Refused,
+    Unknown,
+    UnknownSchemaError,
+    compose_command,
+    compose_entry,
+    parse_command,
+)
+
+DEADLINE_S = 5.0
+LEADERLESS_S = 3.0
+RETRY_S = 1.0
+PENDING_MAX = 4096
+QUEUE_OCTETS_MAX = 8 << 20
+COMMAND_OCTETS_MAX = ENTRY_SIZE_OCTETS_MAX - 64
+"""A larger command is staged (`dns_node.cluster.staging`)."""
+
+Answer = Done | Refused | Unknown
+
+
+class Forward(msgspec.Struct, frozen=True, array_like=True):
+    """A follower hands a command to the leader."""
+
+    attempt: int
+    command: bytes
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True):
+    """The leader did not take what was handed to it in *attempt*."""
+
+    attempt: int
+    operation_id: bytes
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    command: Command
+    octets: bytes
+    deadline_s: float
+    answer: "Deferred[Answer]"
+    route: tuple[str, int] | None = None
+    routed_s: float = 0.0
+    attempts: set[int] = field(default_factory=set)
+    refusal: str = ""
+    queued: "_Queued | None" = None
+
+
+@dataclass(slots=True, eq=False)
+class _Queued:
+    command: Command
+    size_octets: int
+    node: str
+    attempt: int
+    pending: _Pending | None = None
+    is_withdrawn: bool = False
+
+
+class Proposer:
+    """*send(node, kind, body)* sends a frame to a member; *find_outcome(operation_id)* looks into
+    this node's store; *reach()* returns (nodes reachable, nodes), this one counted."""
+
+    def __init__(
+        self,
+        node: str,
+        seconds: Callable[[], float],
+        send: Callable[[str, str, bytes], bool],
+        find_outcome: Callable[[bytes], Outcome | None],
+        reach: Callable[[], tuple[int, int]],
+        kick: Callable[[], None],
+    ):
+        self.node = node
+        self._seconds, self._send, self._find_outcome = seconds, send, find_outcome
+        self._reach, self._kick = reach, kick
+        self._pending: dict[bytes, _Pending] = {}
+        self._queue: deque[_Queued] = deque()
+        self._queue_octets = 0
+        self._attempt = 0
+        self._leader: str | None = None
+        self._term = 0
+        self._leaderless_s = seconds()
+        self.stopped = ""
+        """Not empty: why this node can't change anything now."""
+
+    # The door's side
+
+    def propose(self, command: Command, deadline_s: float = DEADLINE_S) -> "Deferred[Answer]":
+        """Return what *command* (at most `COMMAND_OCTETS_MAX` encoded) came to; never fails."""
+        octets = compose_command(command)
+        assert len(octets) <= COMMAND_OCTETS_MAX, "larger commands are staged"
+        if self.stopped:
+            return succeed(Refused((f"{self.stopped} The change was not made.",)))
+        if len(self._pending) >= PENDING_MAX:
+            return succeed(
+                Refused(("TOO BUSY: too many changes wait. The change was not made; try again.",))
+            )
+        outcome = self._find_outcome(command.operation_id)
+        if outcome is not None:
+            return succeed(outcome)
+        earlier = self._pending.get(command.operation_id)
+        answer: Deferred[Answer] = Deferred()
+        if earlier is not None:
+            earlier.answer.addBoth(lambda result: (answer.callback(result), result)[1])
+            return answer
+        now_s = self._seconds()
+        pending = _Pending(command, octets, now_s + deadline_s, answer)
+        self._pending[command.operation_id] = pending
+        self._route(pending, now_s)
+        self._check(pending, now_s)
+        return answer
+
+    def on_outcomes(self, outcomes: list[tuple[bytes, Outcome]]) -> None:
+        """This node's store has applied commands: answer those that wait here."""
+        for operation_id, outcome in outcomes:
+            pending = self._pending.get(operation_id)
+            if pending is not None:
+                self._answer(pending, outcome)
+
+    def look_up(self) -> None:
+        """Answer what the store knows already (after a snapshot was installed)."""
+        for pending in list(self._pending.values()):
+            outcome = self._find_outcome(pending.command.operation_id)
+            if outcome is not None:
+                self._answer(pending, outcome)
+
+    def on_leader(self, leader: str | None, term: int) -> None:
+        """The leader (this node, another, none) or the term has changed."""
+        now_s = self._seconds()
+        if leader is None and self._leader is not None:
+            self._leaderless_s = now_s
+        self._leader, self._term = leader, term
+        if leader != self.node:
+            self._drop_queue("the leader has changed")
+        for pending in list(self._pending.values()):
+            self._route(pending, now_s)
+
+    def tick(self) -> None:
+        """Answer what is over its deadline; hand on again what has had no answer for a second."""
+        now_s = self._seconds()
+        for pending in list(self._pending.values()):
+            self._check(pending, now_s)
+            # What this node appended itself is in the log, or the term changes.
+            if self._leader != self.node and now_s - pending.routed_s > RETRY_S:
+                pending.route = None
+            self._route(pending, now_s)
+
+    def stop(self, why: str) -> None:
+        """Answer everything: nothing can be changed here any more."""
+        self.stopped = why
+        self._drop_queue(why)
+        for pending in list(self._pending.values()):
+            self._give_up(pending, why)
+
+    # The leader's side
+
+    def next_entry(self) -> bytes | None:
+        """Return the payload of the next log entry: what waits, up to an entry's size."""
+        if not self._queue:
+            return None
+        commands: list[Command] = []
+        octets = 16
+        while self._queue and octets + self._queue[0].size_octets <= ENTRY_SIZE_OCTETS_MAX:
+            queued = self._queue.popleft()
+            octets += queued.size_octets
+            self._queue_octets -= queued.size_octets
+            if queued.is_withdrawn:
+                octets -= queued.size_octets
+                continue
+            commands.append(queued.command)
+            if queued.pending is not None:
+                queued.pending.attempts.add(queued.attempt)
+                queued.pending.queued = None
+        return compose_entry(tuple(commands)) if commands else None
+
+    def on_forward(self, node: str, body: bytes) -> None:
+        """A follower hands on a command; refused at once when this node can't take it."""
+        forward = msgspec.msgpack.decode(body, type=Forward)
+        try:
+            command = parse_command(forward.command)
+        except UnknownSchemaError:
+            return  # A newer release's: its node answers "unknown" at the deadline.
+        reason = ""
+        if self.stopped or self._leader != self.node:
+            reason = "not the leader"
+        elif self._queue_octets > QUEUE_OCTETS_MAX or len(forward.command) > COMMAND_OCTETS_MAX:
+            reason = "the leader is too busy"
+        if reason:
+            self._refuse(node, forward.attempt, command.operation_id, reason)
+            return
+        self._enqueue(_Queued(command, len(forward.command), node, forward.attempt))
+
+    def on_refusal(self, node: str, body: bytes) -> None:
+        """The leader did not take a command: it counts as never handed on."""
+        refusal = msgspec.msgpack.decode(body, type=Refusal)
+        pending = self._pending.get(refusal.operation_id)
+        if pending is not None:
+            pending.attempts.discard(refusal.attempt)
+            pending.refusal = refusal.reason
+
+    def _enqueue(self, queued: _Queued) -> None:
+        self._queue.append(queued)
+        self._queue_octets += queued.size_octets
+        self._kick()
+
+    def _drop_queue(self, reason: str) -> None:
+        while self._queue:
+            queued = self._queue.popleft()
+            if queued.pending is not None:
+                queued.pending.queued = queued.pending.route = None
+            else:
+                self._refuse(queued.node, queued.attempt, queued.command.operation_id, reason)
+        self._queue_octets = 0
+
+    def _refuse(self, node: str, attempt: int, operation_id: bytes, reason: str) -> None:
+        refusal = Refusal(attempt, operation_id, reason)
+        self._send(node, "refusal", msgspec.msgpack.encode(refusal))
+
+    def _route(self, pending: _Pending, now_s: float) -> None:
+        """Hand *pending* to the leader, if there is one that does not have it."""
+        if self._leader is None:
+            pending.route = None
+            return
+        route = (self._leader, self._term)
+        if pending.route == route:
+            return
+        self._attempt += 1
+        size = len(pending.octets)
+        if self._leader == self.node:
+            if self._queue_octets > QUEUE_OCTETS_MAX:
+                return
+            queued = _Queued(pending.command, size, self.node, self._attempt, pending)
+            pending.queued = queued
+            self._enqueue(queued)
+        else:
+            forward = msgspec.msgpack.encode(Forward(self._attempt, pending.octets))
+            if not self._send(self._leader, "forward", forward):
+                return
+            pending.attempts.add(self._attempt)
+        pending.route, pending.routed_s = route, now_s
+
+    def _check(self, pending: _Pending, now_s: float) -> None:
+        leaderless_s = now_s - self._leaderless_s if self._leader is None else 0.0
+        if now_s < pending.deadline_s and (leaderless_s < LEADERLESS_S or pending.attempts):
+            return
+        reachable, nodes = self._reach()
+        if self._leader is None:
+            what = f"no leader for {leaderless_s:.0f} s; {reachable} of {nodes} nodes reachable."
+        else:
+            what = f"node {self._leader} leads, but does not take the change"
+            what += f" ({pending.refusal})." if pending.refusal else "."
+        self._give_up(pending, f"NOT LEADER YET: {what}")
+
+    def _give_up(self, pending: _Pending, why: str) -> None:
+        outcome = self._find_outcome(pending.command.operation_id)
+        if outcome is not None:
+            self._answer(pending, outcome)
+        elif pending.attempts:
+            self._answer(
+                pending,
+                Unknown(
+                    pending.command.operation_id,
+                    f"{why} The change was handed on and may still be made; "
+                    "the same operation id gives the answer.",
+                ),
+            )
+        else:
+            self._answer(pending, Refused((f"{why} The change was not made; try again.",)))
+
+    def _answer(self, pending: _Pending, answer: Answer) -> None:
+        del self._pending[pending.command.operation_id]
+        if pending.queued is not None:
+            pending.queued.is_withdrawn = True
+        pending.answer.callback(answer)
