@@ -192,12 +192,16 @@ def _certs(words: list[str]) -> int:
     issue = actions.add_parser("issue", help="make the certificate of the nodes ID... in DIR")
     issue.add_argument("directory", metavar="DIR")
     issue.add_argument("nodes", metavar="ID", nargs="+")
+    issue.add_argument(
+        "--address", metavar="NAME", action="append", default=[],
+        help="a host name or IP address to name in the certificate too; may be repeated",
+    )  # fmt: skip
     options = parser.parse_args(words)
     from dns_node.cluster import certificates
 
     if options.action == "init":
         return certificates.init(options.directory)
-    return certificates.issue(options.directory, options.nodes)
+    return certificates.issue(options.directory, options.nodes, tuple(options.address))
 
 
 def _node_arguments(options: argparse.Namespace) -> Arguments:

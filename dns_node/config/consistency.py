@@ -17,7 +17,6 @@ def check_consistency(settings: Settings) -> tuple[list[Problem], list[str]]:
         *_check_kv_locs(settings),
         *_check_ports(settings),
         *_check_directories(settings),
-        *_check_elections(settings),
         *_check_user(settings),
     ]
     return problems, list(_advise(settings))
@@ -92,22 +91,6 @@ def _check_directories(settings: Settings) -> Iterator[Problem]:
                 'Write "{id}" into data_dir, or give each node its own.',
             )
         taken[data_dir] = node_id
-
-
-def _check_elections(settings: Settings) -> Iterator[Problem]:
-    cluster = settings.cluster
-    if cluster.election_max_ms <= cluster.election_min_ms:
-        yield Problem(
-            "cluster.election_max_ms",
-            f"{cluster.election_max_ms} is not above cluster.election_min_ms "
-            f"({cluster.election_min_ms}).",
-        )
-    if cluster.heartbeat_ms * 2 > cluster.election_min_ms:
-        yield Problem(
-            "cluster.heartbeat_ms",
-            f"{cluster.heartbeat_ms} is more than half of cluster.election_min_ms "
-            f"({cluster.election_min_ms}): healthy leaders would be deposed.",
-        )
 
 
 def _check_user(settings: Settings) -> Iterator[Problem]:

@@ -158,10 +158,6 @@ class Limits:
         whole(1, 3600, "seconds"), "A TCP connection without a query for this long is closed.", 10,
         is_live=True,
     )  # fmt: skip
-    records_per_type: int = setting(
-        whole(1, 65535), "Records of one type at one name.", 100, is_live=False
-    )
-    types_per_name: int = setting(whole(1, 65535), "Types at one name.", 100, is_live=False)
     commands_in_flight: int = setting(
         whole(1, 65535), "Changes that one node may have under way; more wait.", 1024,
         is_live=False,
@@ -224,17 +220,6 @@ class Cluster:
         whole(1, 300, "seconds"),
         "How long a change waits for its outcome before the answer is UNKNOWN.",
         5,
-    )
-    heartbeat_ms: int = setting(
-        whole(10, 10_000, "milliseconds"), "How often the leader is heard.", 100
-    )
-    election_min_ms: int = setting(
-        whole(50, 60_000, "milliseconds"),
-        "Silence of the leader after which a voter may stand for election, at least.",
-        400,
-    )
-    election_max_ms: int = setting(
-        whole(50, 60_000, "milliseconds"), "The same, at most.", 1400
     )
     log_size_max_mib: int = setting(
         whole(1, 1_048_576, "MiB"),

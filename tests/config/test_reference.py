@@ -1,6 +1,7 @@
 """The documentation of the keys is complete and up to date."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 from dns_node.config import reference, schema
@@ -16,15 +17,26 @@ def test_docs_configuration_holds_the_reference_as_the_schema_has_it():
     )
 
 
+def keys():
+    """Yield (section, field) of every key."""
+    for section in vars(schema).values():
+        if dataclasses.is_dataclass(section) and section.__module__ == schema.__name__:
+            for field in dataclasses.fields(section):
+                if field.metadata:
+                    yield section, field
+
+
+def test_every_key_is_read_by_something():
+    sources = [path.read_text() for path in (ROOT / "dns_node").rglob("*.py")
+               if path.name not in ("schema.py", "consistency.py")]  # fmt: skip
+    text = "\n".join(sources)
+    unread = [f"{section.__name__}.{field.name}" for section, field in keys()
+              if not re.search(rf"\.{field.name}\b", text)]  # fmt: skip
+    assert not unread, f"{unread}: nothing reads these keys; obey them or remove them."
+
+
 def test_every_key_of_every_section_is_in_the_reference():
     made = reference.compose_reference()
-    sections = [
-        section
-        for section in vars(schema).values()
-        if dataclasses.is_dataclass(section) and section.__module__ == schema.__name__
-    ]
-    for section in sections:
-        for field in dataclasses.fields(section):
-            if field.metadata:
-                assert f"{field.name}`" in made, f"{section.__name__}.{field.name} is undocumented"
-                assert field.metadata["document"].endswith("."), field.name
+    for section, field in keys():
+        assert f"{field.name}`" in made, f"{section.__name__}.{field.name} is undocumented"
+        assert field.metadata["document"].endswith("."), field.name
