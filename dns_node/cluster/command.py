@@ -38,7 +38,8 @@ class ZoneSerialIs(msgspec.Struct, frozen=True, array_like=True, tag="serial"):
 
 class RRsetIs(msgspec.Struct, frozen=True, array_like=True, tag="is"):
     """Holds when the RRset of *rrtype* at *owner* in the zone at *apex* equals *rrset*
-    (None: it does not exist).  UNDO lists every one that does not hold as a conflict."""
+    (None: it does not exist).  Of a SOA the serial is not compared.  UNDO lists every one that
+    does not hold as a conflict."""
 
     apex: WireName
     owner: WireName
@@ -55,7 +56,14 @@ class ZoneIs(msgspec.Struct, frozen=True, array_like=True, tag="zone"):
     serial: int | None = None
 
 
-Precondition = StoreRevisionIs | ZoneSerialIs | RRsetIs | ZoneIs
+class KeyIs(msgspec.Struct, frozen=True, array_like=True, tag="key"):
+    """Holds when *key* of the key-value space has *value* (None: it is absent)."""
+
+    key: str
+    value: str | None
+
+
+Precondition = StoreRevisionIs | ZoneSerialIs | RRsetIs | ZoneIs | KeyIs
 
 
 class PutKey(msgspec.Struct, frozen=True, array_like=True, tag="put"):

@@ -59,13 +59,16 @@ class DeadZone(msgspec.Struct, frozen=True, array_like=True):
 
 class Stage(msgspec.Struct, frozen=True, array_like=True):
     """A staged command or staged rows: when its first slice was proposed, how many slices there
-    are, and for rows the unpublished ids and the tally (the same for both ids)."""
+    are, and for rows the unpublished ids, the tally (the same for both ids) and the owner keys of
+    the first and the last row."""
 
     began_at_ms: int
     slices: int = 0
     zone_id: int = 0
     shadow_zone_id: int = 0
     tally: Tally = Tally()
+    first: bytes = b""
+    last: bytes = b""
 
 
 class Meta(msgspec.Struct, frozen=True):

@@ -131,6 +131,16 @@ class WriteTransaction(LmdbView):
                 self._delete(key, names)
         return tallying.result()
 
+    def put_untallied_rows(self, zone_id: int, changed: Mapping[WireName, Node | None]) -> None:
+        """Write nodes as `put_rows` does where the caller knows the digest: a source's memory."""
+        names = self._tables.names
+        for owner, node in changed.items():
+            key = layout.compose_name_key(zone_id, owner)
+            if node:
+                self._put(key, layout.compose_node(owner, node), names)
+            else:
+                self._delete(key, names)
+
     def put_zone(self, apex: WireName, header: ZoneHeader | None) -> None:
         """Publish *header* at *apex*, or with None withdraw the zone."""
         value = None if header is None else layout.compose_zone(header)
