@@ -20,7 +20,8 @@ from dns_node.config.schema import Settings
 from dns_node.errors import DnsNodeError
 
 READY_LINE = "Starting DNS server on port"
-STOP_TIMEOUT_S = 15
+STOP_TIMEOUT_S = 20
+NODE_PROGRAM = (sys.executable, "-P", "-m", "dns_node")
 PR_SET_PDEATHSIG = 1
 
 
@@ -29,7 +30,6 @@ class RunningNode:
 
     def __init__(self, node_id: str, words: list[str], cluster: "RunningCluster"):
         self.node_id = node_id
-        self.is_ready = False
         self._cluster = cluster
         self.process = subprocess.Popen(
             words,
@@ -49,9 +49,8 @@ class RunningNode:
         for octets in self.process.stdout:
             line = octets.decode(errors="replace").rstrip("\r\n")
             say(f"[{self.node_id}] {line}")
-            if READY_LINE in line and not self.is_ready:
-                self.is_ready = True
-                self._cluster.on_ready()
+            if READY_LINE in line:
+                self._cluster.on_ready(self.node_id)
         self._cluster.on_exit(self, self.process.wait())
 
     def type_line(self, line: str) -> None:
@@ -67,22 +66,31 @@ class RunningNode:
 class RunningCluster:
     """All nodes of *settings*."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, program: tuple[str, ...]):
         self._settings = settings
+        self._program = program
         self._is_stopping = False
         self.has_failed = False
+        self._lock = threading.Lock()
+        self._ready: set[str] = set()
         self.nodes: dict[str, RunningNode] = {}
-        for node_id in settings.nodes:
+
+    def start(self) -> None:
+        """Start every node; returns at once."""
+        for node_id in self._settings.nodes:
             self.nodes[node_id] = RunningNode(node_id, self._words(node_id), self)
 
     def _words(self, node_id: str) -> list[str]:
-        words = [sys.executable, "-P", "-m", "dns_node", "-n", node_id, "-c", self._settings.source]
+        words = [*self._program, "-n", node_id, "-c", self._settings.source]
         zone_file = Path(self._settings.base_dir, "zone-files", f"zf{node_id}.txt")
         return words + (["-z", str(zone_file)] if zone_file.exists() else [])
 
-    def on_ready(self) -> None:
+    def on_ready(self, node_id: str) -> None:
         """Say so when the last node serves."""
-        if all(node.is_ready for node in list(self.nodes.values())):
+        with self._lock:
+            is_news = node_id not in self._ready
+            self._ready.add(node_id)
+        if is_news and self._ready == set(self._settings.nodes):
             addresses = ", ".join(
                 f"{node_id} on {entry.query_loc[0]}"
                 for node_id, entry in self._settings.nodes.items()
@@ -95,8 +103,8 @@ class RunningCluster:
         if self._is_stopping:
             return
         say(f"[{node.node_id}] ended with status {status}")
-        is_last = all(other.process.poll() is not None for other in self.nodes.values())
-        if is_last or not node.is_ready:
+        is_last = all(other.process.poll() is not None for other in list(self.nodes.values()))
+        if is_last or node.node_id not in self._ready:
             self.has_failed = True
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -146,8 +154,9 @@ def read_lines() -> Iterator[str]:
             return
 
 
-def main() -> int:
-    """Run the cluster until it is told to stop; returns the exit status."""
+def main(program: tuple[str, ...] = NODE_PROGRAM) -> int:
+    """Run the cluster until it is told to stop; returns the exit status.  *program* is what runs
+    as a node."""
     parser = argparse.ArgumentParser(prog="scripts/cluster", description=__doc__)
     parser.add_argument("-c", "--config", metavar="FILE", help="default: dns-config.json")
     options = parser.parse_args()
@@ -158,8 +167,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 78
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    cluster = RunningCluster(settings)
+    cluster = RunningCluster(settings, program)
     with contextlib.suppress(KeyboardInterrupt):
+        cluster.start()
         for line in read_lines():
             if line.strip().upper() == "QUIT":
                 break

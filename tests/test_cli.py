@@ -114,7 +114,7 @@ class Checkout:
     def __init__(self, folder: Path):
         self.folder = folder
         self.log = folder / "log"
-        for name in "dns-node", "setup.cfg", "setup.py":
+        for name in "dns-node", "setup.cfg", "pyproject.toml":
             shutil.copy(ROOT / name, folder / name)
         fake = folder / "fake-python"
         fake.write_text(FAKE_PYTHON)
