@@ -1,0 +1,155 @@
+"""Answering over UDP: a reader on a socket that was bound before (by the supervisor)."""
+
+import socket
+import struct
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReadDescriptor
+from zope.interface import implementer
+
+from dns_node.answer.access import Networks
+from dns_node.answer.respond import Client
+from dns_node.errors import WireError
+from dns_node.metrics import INDEX
+from dns_node.net.answering import Answering
+from dns_node.net.proxy import begins_header, parse_header
+
+BATCH_SIZE_MAX: Final = 64
+"""Datagrams of one wake-up: what waits at other sockets has its turn after that."""
+
+DATAGRAM_SIZE_OCTETS_MAX: Final = 4096
+"""A longer query is cut, and then it is out of form."""
+
+_IP_PKTINFO: Final = 8
+_IPV6_PKTINFO: Final = 50
+_ANCILLARY_SIZE_OCTETS: Final = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(16)
+
+_QUERIES_UDP: Final = INDEX["queries_udp"]
+_REPLIES_UDP: Final = INDEX["replies_udp"]
+_SEND_FAILURES: Final = INDEX["send_failures"]
+_PROXY_REFUSED: Final = INDEX["proxy_refused"]
+
+Peer = tuple[str, int] | tuple[str, int, int, int]
+Ancillary = list[tuple[int, int, bytes]]
+
+
+@implementer(IReadDescriptor)
+class UdpReader:
+    """Reads batches of datagrams, answers them and sends the replies.
+
+    *is_wildcard* says that the socket is bound to every address: then a reply leaves from the
+    address that was asked, which the kernel tells with each datagram (IP_PKTINFO is switched on
+    already).  *proxies* may be replaced at any time.
+    """
+
+    def __init__(self, udp: socket.socket, answering: Answering, *, is_wildcard: bool):
+        self.proxies = Networks(())
+        self._socket = udp
+        self._answering = answering
+        self._is_wildcard = is_wildcard
+        name = udp.getsockname()
+        self._local = (str(name[0]), int(name[1]))
+
+    def start(self, reactor: Any) -> None:
+        """Answer from now on."""
+        reactor.addReader(self)
+
+    def stop(self, reactor: Any) -> None:
+        """Answer what waits, and no more after that."""
+        reactor.removeReader(self)
+        self.doRead()
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 when it is closed."""
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
+        """Return what Twisted's log calls this."""
+        return "udp"
+
+    def connectionLost(self, reason: object) -> None:  # noqa: N802
+        """Called when the reactor ends; the socket is closed with the process."""
+
+    def doRead(self) -> None:  # noqa: N802
+        """Called when datagrams wait."""
+        batch = self._receive_with_address() if self._is_wildcard else self._receive()
+        if not batch:
+            return
+        answering = self._answering
+        answering.counters.add(_QUERIES_UDP, len(batch))
+        replies = 0
+        # Only now: a record that was committed before a query came must be seen by its answer.
+        answering.begin()
+        try:
+            for octets, peer, ancillary in batch:
+                replies += self._answer(octets, peer, ancillary)
+        finally:
+            answering.end()
+        answering.counters.add(_REPLIES_UDP, replies)
+
+    def _receive(self) -> list[tuple[bytes, Peer, Ancillary]]:
+        batch: list[tuple[bytes, Peer, Ancillary]] = []
+        receive = self._socket.recvfrom
+        try:
+            while len(batch) < BATCH_SIZE_MAX:
+                octets, peer = receive(DATAGRAM_SIZE_OCTETS_MAX)
+                batch.append((octets, peer, []))
+        except OSError:  # nothing more waits, or an error of an earlier send (ICMP)
+            return batch
+        return batch
+
+    def _receive_with_address(self) -> list[tuple[bytes, Peer, Ancillary]]:
+        batch: list[tuple[bytes, Peer, Ancillary]] = []
+        receive = self._socket.recvmsg
+        try:
+            while len(batch) < BATCH_SIZE_MAX:
+                octets, ancillary, _, peer = receive(
+                    DATAGRAM_SIZE_OCTETS_MAX, _ANCILLARY_SIZE_OCTETS
+                )
+                batch.append((octets, peer, _reply_ancillary(ancillary)))
+        except OSError:
+            return batch
+        return batch
+
+    def _answer(self, octets: bytes, peer: Peer, ancillary: Ancillary) -> int:
+        source = (peer[0], peer[1])
+        # The plainest check first: nearly no installation has proxies.
+        if octets[:4] == b"\r\n\r\n" and begins_header(octets):
+            if not self.proxies.lists(peer[0]):
+                self._answering.counters.add(_PROXY_REFUSED)
+            else:
+                try:
+                    proxied = parse_header(octets)
+                except WireError:
+                    proxied = None
+                if proxied is None:
+                    self._answering.counters.add(_PROXY_REFUSED)
+                    return 0
+                source = proxied.source or source
+                octets = octets[proxied.size_octets :]
+        reply = self._answering.answer(octets, Client(source[0], source[1]), self._local)
+        if reply is None or not peer[1]:
+            return 0
+        try:
+            if ancillary:
+                self._socket.sendmsg((reply,), ancillary, 0, peer)
+            else:
+                self._socket.sendto(reply, peer)
+        except OSError:
+            self._answering.counters.add(_SEND_FAILURES)
+            return 0
+        return 1
+
+
+def _reply_ancillary(ancillary: list[tuple[int, int, bytes]]) -> Ancillary:
+    """Return what makes a reply leave from the address that *ancillary* says was asked."""
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+            # interface 0: the way back is the routing table's business, only the source is ours
+            local = data[4:8]
+            return [(level, kind, struct.pack("=I4s4s", 0, local, local))]
+        if level == socket.IPPROTO_IPV6 and kind == _IPV6_PKTINFO:
+            # A link-local address means something on its own interface alone.
+            is_link_local = data[0] == 0xFE and data[1] & 0xC0 == 0x80
+            return [(level, kind, data if is_link_local else data[:16] + bytes(4))]
+    return []
