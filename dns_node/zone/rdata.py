@@ -82,7 +82,7 @@ def parse_rdata(rrtype: int, text: str, origin: WireName | None = None) -> bytes
     if text.startswith("[") and rrtype in (MX, SOA):
         return _parse_list(rrtype, text, origin)
     if rrtype in (TXT, SPF) and text and not text.startswith("\\#"):
-        strings = _read_strings(rrtype, text) if '"' in text else [text.encode()]
+        strings = _read_strings(rrtype, text) if '"' in text else [_octets(text)]
         return _compose_strings(rrtype, text, strings)
     return parse_master_rdata(rrtype, text, origin)
 
@@ -205,9 +205,17 @@ def _read_strings(rrtype: int, text: str) -> list[bytes]:
     tokenizer = dns.tokenizer.Tokenizer(text)
     try:
         return [token.unescape_to_bytes().value for token in tokenizer.get_remaining()]
-    except dns.exception.DNSException as error:
+    except (dns.exception.DNSException, ValueError) as error:
         quotes = "a quote is not closed" if text.count('"') % 2 else str(error)
         raise BadRdata(wrong_form(rrtype, type_text(rrtype), text, quotes)) from None
+
+
+def _octets(text: str) -> bytes:
+    # A terminal hands over octets that are no UTF-8 as surrogates: they become octets again.
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise BadRdata("TXT: the text has half of a surrogate pair") from None
 
 
 def _compose_strings(rrtype: int, text: str, strings: list[bytes]) -> bytes:
