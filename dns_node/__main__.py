@@ -162,7 +162,8 @@ def _ctl(words: list[str]) -> int:
 def _check(words: list[str]) -> int:
     parser = _new_parser(
         "dns-node check",
-        "Read a configuration and say all that is wrong with it, without starting anything.\n"
+        "Read a configuration and say all that is wrong with it, without starting anything;\n"
+        "with -n ID also that node's certificates.\n"
         "Exit status: 0 nothing is wrong, 78 something is.",
     )
     _add_node_options(parser)
@@ -173,12 +174,20 @@ def _check(words: list[str]) -> int:
 
     settings = load(options.config)
     if options.node is not None:
-        prepare(_node_arguments(options))
+        _check_certificates(prepare(_node_arguments(options)))
     for advice in settings.advice:
         print(f"{options.config}: {advice}")
     count = len(settings.nodes)
     print(f"{options.config}: good, {count} node{'' if count == 1 else 's'}.")
     return 0
+
+
+def _check_certificates(launch: Launch) -> None:
+    node = launch.node
+    if node.tls is not None:
+        from dns_node.cluster.credentials import NodeCredentials
+
+        NodeCredentials(node.id, node.tls.ca, node.tls.certificate, node.tls.key)
 
 
 def _certs(words: list[str]) -> int:

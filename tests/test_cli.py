@@ -57,6 +57,18 @@ def test_check_says_every_problem_with_its_file_and_path_and_starts_nothing(tmp_
     assert sorted(os.listdir(tmp_path)) == ["c.json"]
 
 
+def test_check_of_one_node_reads_its_certificates(tmp_path):
+    entry = '{"raft_loc": "192.0.2.1:4321", "query_loc": "0.0.0.0:53"}'
+    (tmp_path / "c.json").write_text(f'{{"nodes": {{"a": {entry}}}, "cluster": {{"tls": {{}}}}}}')
+    check = "check", "-n", "a", "-c", "c.json"
+    assert run("certs", "init", "certs", cwd=tmp_path).returncode == 0
+    without = run(*check, cwd=tmp_path)
+    assert (without.returncode, "node-a.pem" in without.stderr) == (78, True)
+    assert run("certs", "issue", "certs", "a", "--address", "ns1.example.com",
+               cwd=tmp_path).returncode == 0  # fmt: skip
+    assert run(*check, cwd=tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -179,11 +179,13 @@ class Logging:
         "Where every query is logged, one JSON line each; null for nowhere. Written off the "
         "answer path; what does not fit is dropped and counted.",
         None,
+        is_live=True,
     )
     dnstap: str | None = setting(
         optional(file_path("a UNIX socket")),
         "The UNIX socket of a dnstap collector (Frame Streams); null for none.",
         None,
+        is_live=True,
     )
 
 
