@@ -205,7 +205,10 @@ class Replica:
         """Return (visible on, not yet on, unreachable) for *revision*; *mode* is ``all`` live
         members or ``quorum``."""
         index = next((at for known, at in self._revisions if known >= revision), 0)
-        return self.standings.wait(index or self.applier.applied_index, mode, deadline_s)
+        waiting: Deferred[Visible] = Deferred()
+        index = index or self.applier.applied_index
+        self.standings.wait(index, mode, deadline_s, waiting.callback)
+        return waiting
 
     def change_voter(self, node: str, is_added: bool) -> "Deferred[str]":
         """On the leader: add or remove one voter; '' when committed, else why not.  One at a time
@@ -288,6 +291,9 @@ class Replica:
         except CodecError as error:
             log.warn("node {node} sent a frame that is not understood: {error}",
                      node=peer.node, error=error)  # fmt: skip
+        except Exception as error:
+            log.failure("the raft core failed")
+            self._halt(f"a fault in the program: {error!r}")
 
     def send(self, node: str, kind: str, body: bytes) -> bool:
         """Send a frame of *kind* (delivered there to `on_frame`, if it is none of ours)."""

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
-
 from dns_node.cluster.checkpoint import (
     Standing,
     Table,
@@ -35,7 +33,7 @@ class Standings:
         self.version = 0
         self._told: tuple[int, tuple[tuple[str, int], ...]] = (0, ())
         self._told_s = float("-inf")
-        self._waits: list[tuple[int, str, float, Deferred[Visible]]] = []
+        self._waits: list[tuple[int, str, float, Callable[[Visible], None]]] = []
 
     def begin_leading(self) -> None:
         """From now on this node hears the others itself; their silence begins now."""
@@ -86,23 +84,23 @@ class Standings:
         self.version += 1
         return True
 
-    def wait(self, index: int, mode: str, deadline_s: float) -> "Deferred[Visible]":
-        """Return who serves entry *index*, who not yet, who is unreachable: as soon as *mode* is
-        satisfied, or after *deadline_s*."""
-        waiting: Deferred[Visible] = Deferred()
-        self._waits.append((index, mode, self._seconds() + deadline_s, waiting))
+    def wait(
+        self, index: int, mode: str, deadline_s: float, on_end: Callable[[Visible], None]
+    ) -> None:
+        """Call *on_end* with who serves entry *index*, who not yet, who is unreachable: as soon as
+        *mode* is satisfied, or after *deadline_s*."""
+        self._waits.append((index, mode, self._seconds() + deadline_s, on_end))
         self.check_waits()
-        return waiting
 
     def check_waits(self) -> None:
         """End the waits that are satisfied or over."""
         now_s = self._seconds()
         for wait in list(self._waits):
-            index, mode, deadline_s, waiting = wait
+            index, mode, deadline_s, on_end = wait
             judged = judge_visible(index, self._all(), now_s)
             if may_end_waiting(mode, *map(len, judged)) or now_s >= deadline_s:
                 self._waits.remove(wait)
-                waiting.callback(judged)
+                on_end(judged)
 
     def all(self) -> list[Standing]:
         """Return every member's standing, by node id."""
