@@ -20,6 +20,9 @@ EMBEDDED = {
             "raft_loc": "127.0.0.1:4321",
             "query_loc": "127.0.0.1:10053",
             "zone_files": ["zone-files/zf0.txt"],
+            # Not data/node-0: that is node 0 of dns-config.json, and a node that has been a
+            # cluster of one never becomes part of three.
+            "data_dir": "data/alone",
         }
     }
 }
@@ -50,7 +53,7 @@ def load(path: str, *, may_lack_nodes: bool = False) -> Settings:
 
 def embedded(base_dir: str) -> Settings:
     """Return the settings that hold without a configuration file: one node, a cluster of one, its
-    data in ``data/node-0`` and its zone in ``zone-files/zf0.txt`` below *base_dir*."""
+    data in ``data/alone`` and its zone in ``zone-files/zf0.txt`` below *base_dir*."""
     settings = parse(EMBEDDED, base_dir=base_dir)
     zone_files = tuple(
         zone_file for zone_file in settings.nodes["0"].zone_files if os.path.exists(zone_file.file)

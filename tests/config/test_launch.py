@@ -33,7 +33,7 @@ def refusal(arguments):
 def test_without_arguments_it_is_a_cluster_of_one(tmp_path):
     launch = prepare(Arguments(home=str(tmp_path)))
     assert launch.node.id == "0"
-    assert launch.node.data_dir == str(tmp_path / "data" / "node-0")
+    assert launch.node.data_dir == str(tmp_path / "data" / "alone")
     assert launch.join is None
 
 

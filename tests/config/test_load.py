@@ -218,7 +218,7 @@ def test_the_embedded_default_is_a_cluster_of_one_beside_the_launcher(tmp_path):
     node = embedded(str(tmp_path)).node("0")
     assert str(node.query_loc[0]) == "127.0.0.1:10053"
     assert str(node.raft_loc) == "127.0.0.1:4321"
-    assert node.data_dir == str(tmp_path / "data" / "node-0")
+    assert node.data_dir == str(tmp_path / "data" / "alone")
     assert [one.file for one in node.zone_files] == [str(tmp_path / "zone-files" / "zf0.txt")]
 
 
