@@ -1,0 +1,229 @@
+"""The running node as its doors see it: `control.api.NodeApi` over replica, store and members."""
+
+import base64
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+from dns_node import __version__
+from dns_node.cluster.command import (
+    OPERATION_ID_OCTETS,
+    Command,
+    Done,
+    Operation,
+    PutToken,
+    Refused,
+    Unknown,
+)
+from dns_node.cluster.machine import StoreMachine
+from dns_node.cluster.replica import Replica
+from dns_node.config.launch import Launch
+from dns_node.config.schema import Settings, ZoneFile
+from dns_node.control.api import Answer, ControlView, JoinToken, LoadReport
+from dns_node.control.compose import serial_floor
+from dns_node.control.loader import Loader
+from dns_node.control.workers import Workers
+from dns_node.errors import StoreError
+from dns_node.zone.names import name_text
+
+TOKEN_OCTETS = 24
+
+
+class MemberChanges(Protocol):
+    """What changes the members (`dns_node.cluster.membership`)."""
+
+    async def admit(self, node: str, raft_loc: str) -> Done | Refused | Unknown:
+        """Admit *node* at *raft_loc* without a token."""
+
+    async def remove(self, node: str) -> Done | Refused | Unknown:
+        """Take *node* out."""
+
+
+class Service:
+    """Implements `NodeApi`.  *machine* returns the store that is open now, or None."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        replica: Replica,
+        machine: Callable[[], StoreMachine | None],
+        members: MemberChanges,
+        workers: Workers,
+    ):
+        self.launch = launch
+        self._replica, self._machine = replica, machine
+        self._members, self._workers = members, workers
+        self._loader: Loader | None = None
+        self._loaded_from: StoreMachine | None = None
+        self.files: tuple[ZoneFile, ...] = launch.node.zone_files
+        self.reload_settings: Callable[[], Sequence[str]] = lambda: ()
+        self._began_s = time.monotonic()
+
+    @property
+    def node_id(self) -> str:
+        """This node's configured id."""
+        return self.launch.node.id
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.launch.settings
+
+    def operation_id(self) -> bytes:
+        """Return 16 fresh random octets."""
+        return secrets.token_bytes(OPERATION_ID_OCTETS)
+
+    def now_ms(self) -> int:
+        """Return the time (Unix, milliseconds)."""
+        return time.time_ns() // 1_000_000
+
+    @contextmanager
+    def view(self) -> Iterator[ControlView]:
+        """Return a view of the newest revision; raises StoreError while the store is closed."""
+        reader = self._open_machine().writer.reader()
+        try:
+            yield cast(ControlView, reader)
+        finally:
+            reader.reset()
+
+    async def propose(self, command: Command, wait: str = "node") -> Answer:
+        """Have *command* ordered, applied and, by *wait*, served everywhere."""
+        deadline_s = float(self.settings.cluster.command_timeout_s)
+        outcome = await self._replica.propose(command, deadline_s)
+        if wait == "node" or not isinstance(outcome, Done):
+            return Answer(outcome)
+        visible = await self._replica.wait_visible(outcome.revision, wait, deadline_s)
+        return Answer(outcome, *visible)
+
+    async def change(
+        self, door: str, operations: tuple[Operation, ...], reason: str = "", wait: str = "node"
+    ) -> Answer:
+        """Propose *operations* as one command of this node's own."""
+        now_ms = self.now_ms()
+        command = Command(
+            operation_id=self.operation_id(),
+            proposed_at_ms=now_ms,
+            door=door,
+            actor=f"node {self.node_id}",
+            operations=operations,
+            serial_floor=serial_floor(now_ms),
+            reason=reason,
+        )
+        return await self.propose(command, wait)
+
+    # Zone files
+
+    async def load(self, path: str, mode: str | None) -> LoadReport:
+        """Load one zone file; it is managed from now on."""
+        file = next((file for file in self.files if file.file == path), ZoneFile(path, None))
+        report = await self._load((file,), mode)
+        if file not in self.files and not report.has_problems:
+            self.files += (file,)
+        return report
+
+    async def reload(self, path: str | None) -> LoadReport:
+        """Read the configuration's live keys and the managed files again; propose differences."""
+        if path is not None:
+            return await self.load(path, None)
+        lines = tuple(self.reload_settings())
+        report = await self._load(self.files, None)
+        return LoadReport((*lines, *report.lines), report.answers, report.has_problems)
+
+    async def _load(self, files: Sequence[ZoneFile], mode: str | None) -> LoadReport:
+        machine = self._open_machine()
+        if self._loader is None or self._loaded_from is not machine:
+            self._loaded_from = machine
+            self._loader = Loader(self.node_id, machine.writer.reader(), self._propose_import)
+        return await self._loader.load(files, self.settings.zone_dir, mode)
+
+    def _propose_import(self, operations: tuple[Operation, ...], reason: str) -> Awaitable[Answer]:
+        return self.change("file", operations, reason)
+
+    # Members
+
+    async def join_token(self, ttl_s: int) -> tuple[JoinToken | None, Answer]:
+        """Make a token for one join; the token is None unless the outcome is Done."""
+        octets = secrets.token_bytes(TOKEN_OCTETS)
+        token = base64.urlsafe_b64encode(octets).decode()
+        expires_at_ms = self.now_ms() + ttl_s * 1000
+        token_hash = hashlib.sha256(token.encode()).digest()
+        answer = await self.change("console", (PutToken(token_hash, expires_at_ms),), "join token")
+        if not isinstance(answer.outcome, Done):
+            return None, answer
+        location = self.launch.node.raft_loc
+        return JoinToken(token, expires_at_ms, str(location)), answer
+
+    async def add_member(self, node: str, raft_loc: str) -> Answer:
+        """Admit *node* at *raft_loc* without a token."""
+        return Answer(await self._members.admit(node, raft_loc))
+
+    async def remove_member(self, node: str) -> Answer:
+        """Take *node* out of the cluster."""
+        return Answer(await self._members.remove(node))
+
+    # Status
+
+    def status(self) -> Mapping[str, Any]:
+        """Return what STATUS prints."""
+        replica = self._replica.status()
+        found: dict[str, Any] = {
+            "node": self.node_id,
+            "version": __version__,
+            "role": replica.role,
+            "leader": replica.leader,
+            "term": replica.term,
+            "commit": replica.commit_index,
+            "applied": replica.applied_index,
+            "durable": replica.durable_applied_index,
+            "log entries": replica.log_entries,
+            "log octets": replica.log_octets,
+            "uptime seconds": int(time.monotonic() - self._began_s),
+        }
+        if replica.why:
+            found["problem"] = replica.why
+        found |= self._store_status()
+        found["members"] = {
+            member.node: {
+                "role": member.role,
+                "applied": member.applied_index,
+                "lag": max(0, replica.commit_index - member.applied_index),
+                "heard": f"{member.silence_s:.1f} s ago",
+                "connected": member.is_connected,
+            }
+            for member in replica.members
+        }
+        found["workers"] = self._workers.status()
+        return found
+
+    def _store_status(self) -> dict[str, Any]:
+        try:
+            with self.view() as view:
+                zones = list(view.zones())
+                return {
+                    "revision": view.revision(),
+                    "digest": view.digest(),
+                    "zones": len(zones),
+                    "records": sum(header.records for _, header in zones),
+                }
+        except StoreError as error:
+            return {"revision": 0, "digest": "", "zones": 0, "store": str(error)}
+
+    def zone_names(self) -> list[str]:
+        """Return the names of the zones that are served."""
+        with self.view() as view:
+            return [name_text(apex) for apex, _ in view.zones()]
+
+    def _open_machine(self) -> StoreMachine:
+        machine = self._machine()
+        if machine is None:
+            raise StoreError("the store is closed at the moment; STATUS says why.")
+        return machine
+
+
+def history_file(data_dir: str) -> str:
+    """Return where the console keeps the lines that were typed."""
+    return os.path.join(data_dir, "console-history")

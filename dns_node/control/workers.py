@@ -1,0 +1,105 @@
+"""The node's side of its workers: their counters, their health, word of new settings."""
+
+import mmap
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReadDescriptor
+from zope.interface import implementer
+
+from dns_node.metrics import BLOCK_SIZE_OCTETS, NAMES, Counters
+from dns_node.supervise import pipe
+
+
+@implementer(IReadDescriptor)
+class Channel:
+    """One control channel; *on_message* gets each message in the reactor."""
+
+    def __init__(self, descriptor: int, on_message: Callable[[dict[str, Any]], None]):
+        self._end = socket.socket(fileno=descriptor)
+        self._on_message = on_message
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._end.fileno()
+
+    def logPrefix(self) -> str:  # noqa: N802
+        """Return what Twisted's log calls this."""
+        return "control"
+
+    def connectionLost(self, reason: object) -> None:  # noqa: N802
+        """Called when the reactor ends."""
+
+    def doRead(self) -> None:  # noqa: N802
+        """Called when messages wait."""
+        while (message := pipe.receive(self._end)) is not None:
+            self._on_message(message)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message; it is dropped when nobody reads."""
+        pipe.send(self._end, message)
+
+
+class Worker:
+    """One worker as the node knows it: its process id while it answers, and its counters."""
+
+    def __init__(self, number: int, start: dict[str, int]):
+        self.number = number
+        self.pid = 0
+        self.starts = 0
+        self.channel = Channel(start["control"], self._take)
+        self.counters = Counters(mmap.mmap(start["counters"], BLOCK_SIZE_OCTETS))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message.get("ready"):
+            pid = int(message["pid"])
+            self.starts += pid != self.pid
+            self.pid = pid
+
+    def status(self) -> dict[str, Any]:
+        """Return what STATUS shows of the worker."""
+        found = self.counters.snapshot()
+        queries = found["queries_udp"] + found["queries_tcp"]
+        return {
+            "pid": self.pid or None,
+            "queries": queries,
+            "tcp": found["queries_tcp"],
+            "nxdomain": found["nxdomain"],
+            "servfail": found["servfail"],
+            "dropped": found["dropped"],
+        }
+
+
+class Workers:
+    """All workers of this node."""
+
+    def __init__(self, starts: list[dict[str, int]]):
+        self._workers = [Worker(number, start) for number, start in enumerate(starts)]
+
+    def start(self, reactor: Any) -> None:
+        """Listen to the workers."""
+        for worker in self._workers:
+            reactor.addReader(worker.channel)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send *message* to every worker."""
+        for worker in self._workers:
+            worker.channel.send(message)
+
+    def ended(self, number: int) -> None:
+        """The supervisor says that a worker is gone."""
+        self._workers[number].pid = 0
+
+    def by_pid(self, pid: int) -> int | None:
+        """Return the number of the worker that runs as process *pid*."""
+        return next((worker.number for worker in self._workers if worker.pid == pid), None)
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Return a row for each worker, by number."""
+        return {str(worker.number): worker.status() for worker in self._workers}
+
+    def totals(self) -> dict[str, int]:
+        """Return the counters of all workers together."""
+        found = [worker.counters.snapshot() for worker in self._workers]
+        return {name: sum(counters[name] for counters in found) for name in NAMES}
