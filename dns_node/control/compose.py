@@ -10,6 +10,7 @@ from dns_node.control.api import NodeApi
 from dns_node.control.options import Options
 from dns_node.zone.apex import candidate_apex, template
 from dns_node.zone.change import Add, Replace, ZoneTemplate
+from dns_node.zone.rrset import WireName
 from dns_node.zone.view import View
 
 
@@ -47,17 +48,22 @@ def zone_candidates(
             continue
         apex = candidate_apex(operation.owner)
         if apex not in found:
-            found[apex] = template(
-                apex,
-                name_servers=auto_zones.name_servers,
-                rname=auto_zones.rname,
-                ttl_s=auto_zones.ttl_s,
-                refresh_s=auto_zones.refresh_s,
-                retry_s=auto_zones.retry_s,
-                expire_s=auto_zones.expire_s,
-                negative_ttl_s=auto_zones.negative_ttl_s,
-            )
+            found[apex] = zone_template(apex, auto_zones)
     return tuple(found.values())
+
+
+def zone_template(apex: WireName, auto_zones: Any) -> ZoneTemplate:
+    """Return SOA and NS of a zone that is made at *apex*, by the settings of that name."""
+    return template(
+        apex,
+        name_servers=auto_zones.name_servers,
+        rname=auto_zones.rname,
+        ttl_s=auto_zones.ttl_s,
+        refresh_s=auto_zones.refresh_s,
+        retry_s=auto_zones.retry_s,
+        expire_s=auto_zones.expire_s,
+        negative_ttl_s=auto_zones.negative_ttl_s,
+    )
 
 
 def compose(

@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
@@ -23,11 +23,12 @@ from dns_node.cluster.machine import StoreMachine
 from dns_node.cluster.replica import Replica
 from dns_node.config.launch import Launch
 from dns_node.config.schema import Settings, ZoneFile
-from dns_node.control.api import Answer, ControlView, JoinToken, LoadReport
-from dns_node.control.compose import serial_floor
-from dns_node.control.loader import Loader
+from dns_node.control.api import Answer, ControlView, JoinToken
+from dns_node.control.compose import serial_floor, zone_template
+from dns_node.control.loader import Loader, LoadReport
 from dns_node.control.workers import Workers
 from dns_node.errors import StoreError
+from dns_node.zone.check import Limits
 from dns_node.zone.names import name_text
 
 TOKEN_OCTETS = 24
@@ -121,7 +122,7 @@ class Service:
         """Load one zone file; it is managed from now on."""
         file = next((file for file in self.files if file.file == path), ZoneFile(path, None))
         report = await self._load((file,), mode)
-        if file not in self.files and not report.has_problems:
+        if file not in self.files and not report.errors:
             self.files += (file,)
         return report
 
@@ -129,19 +130,25 @@ class Service:
         """Read the configuration's live keys and the managed files again; propose differences."""
         if path is not None:
             return await self.load(path, None)
-        lines = tuple(self.reload_settings())
+        lines = self.reload_settings()
         report = await self._load(self.files, None)
-        return LoadReport((*lines, *report.lines), report.answers, report.has_problems)
+        report.warnings[:0] = lines
+        return report
 
     async def _load(self, files: Sequence[ZoneFile], mode: str | None) -> LoadReport:
         machine = self._open_machine()
         if self._loader is None or self._loaded_from is not machine:
             self._loaded_from = machine
             self._loader = Loader(self.node_id, machine.writer.reader(), self._propose_import)
+        limits, zones = self.settings.limits, self.settings.auto_zones
+        self._loader.limits = Limits(limits.records_per_type, limits.types_per_name)
+        self._loader.make_template = lambda apex: zone_template(apex, zones)
         return await self._loader.load(files, self.settings.zone_dir, mode)
 
-    def _propose_import(self, operations: tuple[Operation, ...], reason: str) -> Awaitable[Answer]:
-        return self.change("file", operations, reason)
+    async def _propose_import(
+        self, operations: tuple[Operation, ...], reason: str
+    ) -> Done | Refused | Unknown:
+        return (await self.change("file", operations, reason)).outcome
 
     # Members
 

@@ -1,0 +1,248 @@
+"""Loading managed zone files: read in a thread, planned on a view, proposed as commands."""
+
+import glob
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import DeferredSemaphore, ensureDeferred, gatherResults
+from twisted.internet.threads import deferToThread
+
+from dns_node.cluster.command import (
+    OPERATION_ID_OCTETS,
+    Done,
+    Operation,
+    PublishRows,
+    Refused,
+    StageRows,
+    Unknown,
+)
+from dns_node.config.schema import ZoneFile
+from dns_node.control.sources import ImportPlan, plan_import
+from dns_node.errors import InputError, Problem
+from dns_node.store.layout import rows_digest
+from dns_node.store.reader import Reader
+from dns_node.zone.apex import template
+from dns_node.zone.change import Import, SourceKey, ZoneTemplate
+from dns_node.zone.check import DEFAULT_LIMITS
+from dns_node.zone.contents import ZoneContents
+from dns_node.zone.names import BadText, name_text, parse_name
+from dns_node.zone.rrset import RRset, WireName
+from dns_node.zone.zone_file import read_zone_file
+
+PROPOSALS_MAX = 32
+"""Imports under way at once."""
+TRIES_MAX = 3
+"""A plan is made again when another node was quicker."""
+FILES_PER_TURN = 32
+STAGED_RECORDS_MIN = 20_000
+"""From here on a new zone's rows are staged and published by a small command."""
+SLICE_OCTETS_MAX = 128 * 1024
+
+Propose = Callable[[tuple[Operation, ...], str], Awaitable[Done | Refused | Unknown]]
+"""(operations, reason) -> outcome; the node adds time, operation id, door and actor."""
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What a load did: *outcomes* of what was proposed by origin, *unchanged* origins, *warnings*
+    and *errors* as lines for the user.  The reading thread and the reactor fill it in turns."""
+
+    outcomes: list[tuple[WireName, Done | Refused | Unknown]] = field(default_factory=list)
+    unchanged: int = 0
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return one line per thing that the user should read."""
+        found = list(self.warnings)
+        for origin, outcome in self.outcomes:
+            found.extend(_outcome_lines(name_text(origin), outcome))
+        return found + self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One origin of one file, as read in the thread."""
+
+    key: SourceKey
+    contents: ZoneContents
+    digest: bytes
+    plan: ImportPlan
+
+
+class Loader:
+    """Loads zone files for the node *node_id*.
+
+    *reader* is used by one thread at a time, which `load` ensures; *propose* runs in the reactor.
+    *limits* and *make_template* are what `read_zone_file` takes.
+    """
+
+    def __init__(self, node_id: str, reader: Reader, propose: Propose):
+        self._node_id = node_id
+        self._reader = reader
+        self._propose = propose
+        self._turn = DeferredSemaphore(1)
+        self.limits = DEFAULT_LIMITS
+        self.make_template: Callable[[WireName], ZoneTemplate] = template
+
+    async def load(
+        self, files: Sequence[ZoneFile], zone_dir: str | None, mode: str | None = None
+    ) -> LoadReport:
+        """Load *files* (globs are expanded) and return what happened; never raises for a bad
+        file: it blocks only itself.  Loads follow one another."""
+        await self._turn.acquire()
+        try:
+            return await self._load(files, zone_dir, mode)
+        finally:
+            self._turn.release()
+
+    async def _load(
+        self, files: Sequence[ZoneFile], zone_dir: str | None, mode: str | None
+    ) -> LoadReport:
+        report = LoadReport()
+        named = await deferToThread(lambda: list(_expand(files, report)))
+        places = DeferredSemaphore(PROPOSALS_MAX)
+        under_way = []
+        for at in range(0, len(named), FILES_PER_TURN):
+            turn = named[at : at + FILES_PER_TURN]
+            found = await deferToThread(self._read, turn, zone_dir, mode, report)
+            for read in found:
+                await places.acquire()
+                under_way.append(ensureDeferred(self._carry(read, mode, report, places)))
+        await gatherResults(under_way)
+        return report
+
+    def _read(
+        self,
+        files: Sequence[tuple[str, str | None]],
+        zone_dir: str | None,
+        mode: str | None,
+        report: LoadReport,
+    ) -> list[_Read]:
+        """Read and plan some files; runs in a thread."""
+        found = []
+        self._reader.renew()
+        try:
+            for path, origin in files:
+                try:
+                    apex = parse_name(origin) if origin else None
+                    zones = read_zone_file(
+                        path, apex, zone_dir, limits=self.limits, make_template=self.make_template
+                    )
+                except BadText as error:
+                    report.errors.append(f"{path}: origin {origin}: {error}")
+                    continue
+                except InputError as error:
+                    report.errors.extend(str(problem) for problem in error.problems)
+                    continue
+                for contents in zones:
+                    report.warnings.extend(contents.warnings)
+                    found.append(self._plan(path, contents, mode))
+        finally:
+            self._reader.reset()
+        return found
+
+    def _plan(self, path: str, contents: ZoneContents, mode: str | None) -> _Read:
+        key = SourceKey(self._node_id, path, contents.origin)
+        digest = rows_digest(contents.nodes)  # type: ignore[arg-type]
+        return _Read(
+            key, contents, digest, plan_import(self._reader, key, contents.nodes, digest, mode)
+        )
+
+    async def _carry(
+        self, read: _Read, mode: str | None, report: LoadReport, places: DeferredSemaphore
+    ) -> None:
+        """Propose one origin's plan, and plan again when another node was quicker."""
+        try:
+            for tries_left in reversed(range(TRIES_MAX)):
+                if read.plan.warning:
+                    report.warnings.append(read.plan.warning)
+                if read.plan.operation is None:
+                    report.unchanged += 1
+                    return
+                outcome = await self._propose_import(read, read.plan.operation)
+                again = None
+                if isinstance(outcome, Refused) and tries_left:
+                    again = await deferToThread(self._plan_again, read, mode)
+                if again is None or again.plan == read.plan:
+                    report.outcomes.append((read.key.origin, outcome))
+                    return
+                read = again
+        finally:
+            places.release()
+
+    def _plan_again(self, read: _Read, mode: str | None) -> _Read:
+        self._reader.renew()
+        try:
+            return self._plan(read.key.path, read.contents, mode)
+        finally:
+            self._reader.reset()
+
+    async def _propose_import(self, read: _Read, operation: Import) -> Done | Refused | Unknown:
+        reason = f"zone file {read.key.path}"
+        if operation.mode not in ("new", "replace") or len(operation.adds) < STAGED_RECORDS_MIN:
+            return await self._propose((operation,), reason)
+        stage = secrets.token_bytes(OPERATION_ID_OCTETS)
+        for rows in _slices(read.contents):
+            outcome = await self._propose((StageRows(stage, rows),), reason)
+            if not isinstance(outcome, Done):
+                return outcome
+        key = read.key
+        publish = PublishRows(stage, key.origin, operation.mode, read.digest, key.node, key.path)
+        return await self._propose((publish,), reason)
+
+
+def _slices(
+    contents: ZoneContents,
+) -> Iterator[tuple[tuple[WireName, tuple[RRset, ...]], ...]]:
+    """Yield the rows of *contents* in slices that each fit well into a log entry."""
+    rows: list[tuple[WireName, tuple[RRset, ...]]] = []
+    size = 0
+    for owner in contents.nodes:
+        rrsets = tuple(contents.nodes[owner].values())
+        size += (
+            len(owner)
+            + 8
+            + sum(
+                12 + sum(len(rdata) + 4 for rdata in rrset.rdatas + rrset.signatures)
+                for rrset in rrsets
+            )
+        )
+        rows.append((owner, rrsets))
+        if size >= SLICE_OCTETS_MAX:
+            yield tuple(rows)
+            rows, size = [], 0
+    if rows:
+        yield tuple(rows)
+
+
+def _expand(files: Sequence[ZoneFile], report: LoadReport) -> Iterator[tuple[str, str | None]]:
+    """Yield (absolute path, origin) of each file once; a name that matches none is an error."""
+    seen = set()
+    for file in files:
+        is_glob = any(sign in file.file for sign in "*?[")
+        paths = sorted(glob.glob(file.file, recursive=True)) if is_glob else [file.file]
+        if not paths:
+            report.errors.append(
+                str(Problem(file.file, "no such file.", "Correct zone_files, or create it."))
+            )
+        for path in map(os.path.abspath, paths):
+            if path not in seen:
+                seen.add(path)
+                yield path, file.origin
+
+
+def _outcome_lines(origin: str, outcome: Done | Refused | Unknown) -> list[str]:
+    match outcome:
+        case Done(revision, True, zones):
+            serials = [serial for apex, serial in zones if name_text(apex) == origin]
+            serial = f" serial {serials[0]}" if serials else ""
+            return [f"loaded {origin}{serial} revision {revision}"]
+        case Done():
+            return []
+        case Refused(reasons):
+            return [f"{origin} was not loaded; nothing changed: {reason}" for reason in reasons]
+        case Unknown(operation_id, why):
+            return [f"{origin}: outcome unknown, operation {operation_id.hex()}: {why}"]
