@@ -25,7 +25,6 @@ from dns_node.store.layout import rows_digest
 from dns_node.store.reader import Reader
 from dns_node.zone.apex import template
 from dns_node.zone.change import Import, SourceKey, ZoneTemplate
-from dns_node.zone.check import DEFAULT_LIMITS
 from dns_node.zone.contents import ZoneContents
 from dns_node.zone.names import BadText, name_text, parse_name
 from dns_node.zone.rrset import RRset, WireName
@@ -76,7 +75,7 @@ class Loader:
     """Loads zone files for the node *node_id*.
 
     *reader* is used by one thread at a time, which `load` ensures; *propose* runs in the reactor.
-    *limits* and *make_template* are what `read_zone_file` takes.
+    *make_template* gives a legacy file the SOA and NS that it lacks.
     """
 
     def __init__(self, node_id: str, reader: Reader, propose: Propose):
@@ -84,7 +83,6 @@ class Loader:
         self._reader = reader
         self._propose = propose
         self._turn = DeferredSemaphore(1)
-        self.limits = DEFAULT_LIMITS
         self.make_template: Callable[[WireName], ZoneTemplate] = template
 
     async def load(
@@ -128,9 +126,7 @@ class Loader:
             for path, origin in files:
                 try:
                     apex = parse_name(origin) if origin else None
-                    zones = read_zone_file(
-                        path, apex, zone_dir, limits=self.limits, make_template=self.make_template
-                    )
+                    zones = read_zone_file(path, apex, zone_dir, make_template=self.make_template)
                 except BadText as error:
                     report.errors.append(f"{path}: origin {origin}: {error}")
                     continue

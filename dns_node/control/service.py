@@ -28,7 +28,6 @@ from dns_node.control.compose import serial_floor, zone_template
 from dns_node.control.loader import Loader, LoadReport
 from dns_node.control.workers import Workers
 from dns_node.errors import StoreError
-from dns_node.zone.check import Limits
 from dns_node.zone.names import name_text
 
 TOKEN_OCTETS = 24
@@ -140,8 +139,7 @@ class Service:
         if self._loader is None or self._loaded_from is not machine:
             self._loaded_from = machine
             self._loader = Loader(self.node_id, machine.writer.reader(), self._propose_import)
-        limits, zones = self.settings.limits, self.settings.auto_zones
-        self._loader.limits = Limits(limits.records_per_type, limits.types_per_name)
+        zones = self.settings.auto_zones
         self._loader.make_template = lambda apex: zone_template(apex, zones)
         return await self._loader.load(files, self.settings.zone_dir, mode)
 
