@@ -121,7 +121,7 @@ def test_a_killed_node_process_comes_back_while_its_workers_answer_on(three: Clu
     try:
         three.kill(2, which="node")
         eventually(lambda: process.nodes() and identify(process.nodes()[0]) != old, 10, "a node")
-        eventually(lambda: three.ctl(2, "STATUS").status == 0, 20, "the node to reply", 0.2)
+        eventually(lambda: three.say(2, "STATUS").status == 0, 20, "the node to reply", 0.2)
         eventually(
             lambda: three.ctl(2, "ADD:", "after-node.example.com", "A", "192.0.2.1").status == 0,
             20,
@@ -140,7 +140,7 @@ def test_the_console_reads_on_after_the_node_process_was_killed(three: Cluster) 
     old = identify(process.pid_of("node"))
     three.kill(0, which="node")
     eventually(lambda: process.nodes() and identify(process.nodes()[0]) != old, 10, "a node")
-    eventually(lambda: three.ctl(0, "STATUS").status == 0, 20, "the node to reply", 0.2)
+    eventually(lambda: three.say(0, "STATUS").status == 0, 20, "the node to reply", 0.2)
     eventually(
         lambda: three.console(0, "ADD: console.example.com A 192.0.2.5")[-1][:2] == "OK",
         20,
