@@ -158,10 +158,6 @@ class Limits:
         whole(1, 3600, "seconds"), "A TCP connection without a query for this long is closed.", 10,
         is_live=True,
     )  # fmt: skip
-    commands_in_flight: int = setting(
-        whole(1, 65535), "Changes that one node may have under way; more wait.", 1024,
-        is_live=False,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +233,15 @@ class Cluster:
 class Kv:
     """`kv`: bounds of the `kv` text protocol."""
 
-    connections: int = setting(whole(1, 65535), "Connections at once.", 128)
+    connections: int = setting(whole(1, 65535), "Connections at once.", 128, is_live=True)
     idle_s: int = setting(
-        whole(1, 3600, "seconds"), "A request that takes longer to arrive is cut off.", 10
-    )
+        whole(1, 3600, "seconds"), "A request that takes longer to arrive is cut off.", 10,
+        is_live=True,
+    )  # fmt: skip
     value_size_octets_max: int = setting(
-        whole(1, 1_048_576, "octets"), "The longest key and value together.", 65536
-    )
+        whole(1, 1_048_576, "octets"), "The longest key and value together.", 65536,
+        is_live=True,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
