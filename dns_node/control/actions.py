@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dns_node.cluster.command import Done, Operation, Precondition, Refused
 from dns_node.cluster.state_machine import judge
+from dns_node.cluster.undo import undo_command_parts
 from dns_node.control.api import Answer, LoadReport
 from dns_node.control.compose import compose
 from dns_node.control.options import Options, bad_line
@@ -31,7 +32,6 @@ from dns_node.control.requests import (
 )
 from dns_node.errors import InputError
 from dns_node.zone.change import Add, Replace
-from dns_node.zone.names import name_text
 
 if TYPE_CHECKING:
     from dns_node.control.session import Session
@@ -125,8 +125,6 @@ async def undo(session: "Session", request: Request) -> Reply:
     """Propose the reverse of one revision, unless what it touched has changed since."""
     value = request.value
     assert isinstance(value, Undo)
-    from dns_node.cluster.undo import undo_command_parts
-
     subject = f"UNDO {value.revision}"
     with session.api.view() as view:
         try:
@@ -144,7 +142,7 @@ async def load(session: "Session", request: Request) -> Reply:
     value = request.value
     assert isinstance(value, Load)
     report = await session.api.load(session.resolve(value.path), value.mode)
-    return await _load_reply(session, report, request.options.wait, f"LOAD {value.path}")
+    return load_reply(report, f"LOAD {value.path}")
 
 
 async def reload(session: "Session", request: Request) -> Reply:
@@ -152,32 +150,22 @@ async def reload(session: "Session", request: Request) -> Reply:
     value = request.value
     assert isinstance(value, Reload)
     path = None if value.path is None else session.resolve(value.path)
-    report = await session.api.reload(path)
-    return await _load_reply(session, report, request.options.wait, "RELOAD")
+    return load_reply(await session.api.reload(path), "RELOAD")
 
 
-async def _load_reply(session: "Session", report: LoadReport, wait: str, subject: str) -> Reply:
-    """What is told, then one line per origin; a file or origin that was not loaded makes the
-    whole refused."""
-    lines = [*report.warnings, *report.errors]
-    done = [outcome for _, outcome in report.outcomes if isinstance(outcome, Done)]
-    newest = max(done, key=lambda outcome: outcome.revision, default=None)
-    seen = None
-    if newest is not None and newest.changed and wait != "node":
-        seen = await session.api.wait_visible(newest, wait)
-    statuses = []
-    for origin, outcome in report.outcomes:
-        # All are served once the newest revision is.
-        answer = replace(seen, outcome=outcome) if seen else Answer(outcome)
-        reply = outcome_reply(answer, wait if seen else "node", name_text(origin))
-        lines += reply.lines
-        statuses.append(reply.exit_status)
-    if not report.outcomes and not report.errors and not report.warnings:
-        lines.append(f"OK nothing to change ({report.unchanged} unchanged)")
-    if report.errors or (report.warnings and not report.outcomes):
+def load_reply(report: LoadReport, subject: str) -> Reply:
+    """Return the reply to LOAD or RELOAD: what is told, then one outcome per origin.  A file or an
+    origin that was not loaded makes the whole refused."""
+    replies = [outcome_reply(answer, "node", subject) for answer in report.answers]
+    lines = [*report.lines, *(line for reply in replies for line in reply.lines)]
+    statuses = [reply.exit_status for reply in replies]
+    if report.has_problems:
         statuses.append(REFUSED)
-        if not report.outcomes:
-            lines.append(f"REFUSED {subject}: nothing changed. The reasons are above.")
+        done = sum(status == DONE for status in statuses)
+        changed = "the rest was loaded" if done else "nothing changed"
+        lines.append(f"REFUSED {subject}: {changed}. The reasons are above.")
+    elif not replies:
+        lines.append("OK nothing to change")
     return Reply(tuple(lines), worst(statuses))
 
 

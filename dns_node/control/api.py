@@ -28,14 +28,14 @@ class Answer:
     unreachable: tuple[str, ...] = ()
 
 
-class LoadReport(Protocol):
-    """What (re)loading zone files did (`dns_node.control.loader.LoadReport`): the outcome per
-    origin that was proposed, how many origins had nothing to propose, and lines for the user."""
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What (re)loading zone files did: *lines* to tell the user (warnings, what was proposed, every
+    bad line), one answer per origin that was proposed, and whether anything was refused before."""
 
-    outcomes: list[tuple[WireName, Done | Refused | Unknown]]
-    unchanged: int
-    warnings: list[str]
-    errors: list[str]
+    lines: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
+    has_problems: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,6 @@ class NodeApi(Protocol):
 
     async def load(self, path: str, mode: str | None) -> LoadReport:
         """Load one zone file; *mode* is ``merge``, ``replace`` or None."""
-        ...
-
-    async def wait_visible(self, done: Done, wait: str) -> Answer:
-        """Wait by *wait* until *done*'s revision is served; return it with who serves it."""
         ...
 
     async def join_token(self, ttl_s: int) -> tuple[JoinToken | None, Answer]:

@@ -19,7 +19,7 @@ TALKING = ("console", "ctl")
 """Doors that hold a conversation, in which a transaction can be collected line by line."""
 
 _OPTIONS_HELP = {
-    "wait": "wait=node|quorum|all   answer when this node, a majority, or all live members serve it",
+    "wait": "wait=node|quorum|all   answer when this node, a majority or all live members serve it",
     "if-revision": "if-revision=N          refuse unless the store's revision is N (see STATUS)",
     "dry-run": "dry-run                say what would happen, change nothing",
     "reason": 'reason="…"             kept in HISTORY',
@@ -150,10 +150,10 @@ _ALL = (
     Verb("LOAD", "LOAD file [merge|replace]", "load a zone file",
          "A file for a zone that does not exist yet creates it. For one that exists: merge adds\n"
          "the file's records to it, replace makes the zone exactly the file.",
-         requests.read_load, actions.load, True, ("wait",)),
+         requests.read_load, actions.load, True),
     Verb("RELOAD", "RELOAD [file]", "read the managed zone files again",
          "Proposes exactly what changed in each file since it was last read, removed lines too.",
-         requests.read_reload, actions.reload, True, ("wait",)),
+         requests.read_reload, actions.reload, True),
     Verb("ZONES", "ZONES", "list the zones", "", requests.read_nothing, reports.zones),
     Verb("SHOW", "SHOW name [type]", "print the records at a name",
          "In master-file form. With the type AXFR: all records of the zone that holds the name.",
