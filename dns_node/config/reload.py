@@ -1,7 +1,10 @@
-"""What a reload of the configuration does: pure comparison of two settings."""
+"""What a reload of the configuration does: what changes live, and what waits for a restart."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
+from dns_node.config.launch import Launch, prepare
 from dns_node.config.schema import Settings
 from dns_node.config.section import leaves
 
@@ -24,6 +27,38 @@ class Plan:
 
     live: tuple[Difference, ...]
     restart: tuple[Difference, ...]
+
+
+def reread(launch: Launch) -> tuple[Launch, Plan]:
+    """Read the configuration of *launch* again; return what is in force from now on, and what
+    changed.
+
+    In what is in force only the live keys are new: the others stay what the running processes
+    were started with.  Raises InputError when the file is wrong by now; then nothing changes.
+    """
+    again = prepare(launch.arguments)
+    settings = _with_live_keys(launch.settings, again.settings)
+    entry = launch.settings.nodes[launch.node.id]
+    zone_files = again.settings.nodes[launch.node.id].zone_files
+    nodes = {launch.node.id: dataclasses.replace(entry, zone_files=zone_files)}
+    settings = dataclasses.replace(settings, nodes={**launch.settings.nodes, **nodes})
+    node = dataclasses.replace(
+        launch.node, zone_files=again.node.zone_files, server_id=again.node.server_id
+    )
+    now = dataclasses.replace(launch, settings=settings, node=node)
+    return now, plan(launch.settings, again.settings, launch.node.id)
+
+
+def _with_live_keys(old: Any, new: Any) -> Any:
+    """Return the section *old* with the live keys of *new*, sections inside walked."""
+    changed = {}
+    for field in dataclasses.fields(old):
+        before, after = getattr(old, field.name), getattr(new, field.name)
+        if field.metadata.get("is_live"):
+            changed[field.name] = after
+        elif dataclasses.is_dataclass(before) and dataclasses.is_dataclass(after):
+            changed[field.name] = _with_live_keys(before, after)
+    return dataclasses.replace(old, **changed)
 
 
 def plan(old: Settings, new: Settings, node_id: str) -> Plan:

@@ -1,7 +1,13 @@
 """What a reload of the configuration changes, and what waits for a restart."""
 
+import json
+
+import pytest
+
+from dns_node.config.launch import Arguments, prepare
 from dns_node.config.load import parse
-from dns_node.config.reload import plan
+from dns_node.config.reload import plan, reread
+from dns_node.errors import InputError
 
 NODES = {
     "0": {"raft_loc": "127.0.0.1:4321", "query_loc": "127.0.0.1:10053"},
@@ -45,3 +51,38 @@ def test_a_node_that_left_the_file_waits_for_its_stop():
 def test_certificates_that_appear_wait_for_a_restart():
     found = plan(settings(), settings(cluster={"tls": {}}), "0")
     assert "cluster.tls.ca" in paths(found.restart)
+
+
+def test_only_live_keys_are_in_force_after_a_reload(tmp_path):
+    path = tmp_path / "c.json"
+
+    def write(**general):
+        path.write_text(json.dumps({"nodes": NODES, **general}))
+
+    write()
+    launch = prepare(Arguments(node_id="1", config=str(path), zone_files=("/own.zone",)))
+    write(
+        workers=7,
+        access={"query": ["192.0.2.0/24"]},
+        logging={"format": "json", "level": "debug"},
+        identity={"server_id": "ns{id}"},
+        zone_files=["/more.zone"],
+    )
+    now, found = reread(launch)
+    assert now.settings.access.query == ("192.0.2.0/24",)
+    assert now.settings.logging.level == "debug"
+    assert now.node.server_id == "ns1"
+    assert [one.file for one in now.node.zone_files] == ["/more.zone", "/own.zone"]
+    assert now.settings.workers == launch.settings.workers
+    assert now.settings.logging.format == "text"
+    assert sorted(paths(found.restart)) == ["logging.format", "workers"]
+    assert reread(now)[1].live == ()
+
+
+def test_a_file_that_is_wrong_by_now_changes_nothing_and_says_why(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps({"nodes": NODES}))
+    launch = prepare(Arguments(node_id="1", config=str(path)))
+    path.write_text("{")
+    with pytest.raises(InputError, match="no JSON"):
+        reread(launch)
