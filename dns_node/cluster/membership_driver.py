@@ -1,0 +1,362 @@
+"""Carries out what `membership` decides: forming, welcoming, binding, promoting, leaving."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+from dns_node.cluster.channel import Channel
+from dns_node.cluster.command import (
+    Done,
+    DropMember,
+    FormCluster,
+    Member,
+    Operation,
+    PutMember,
+    Refused,
+    Unknown,
+)
+from dns_node.cluster.hello import Refusal
+from dns_node.cluster.membership import (
+    AddVoter,
+    Change,
+    Form,
+    HandOver,
+    Put,
+    RemoveVoter,
+    SendWelcome,
+    Situation,
+    TurnAway,
+    check_removal,
+    find_change,
+    find_words,
+    may_form,
+)
+from dns_node.cluster.transport import Transport
+from dns_node.cluster.welcome import No, NotNow, Redirect, Welcome, compose, hash_token, parse
+from dns_node.errors import WireError
+
+STEP_S = 0.25
+LAG_ENTRIES_MAX = 64
+CAUGHT_UP_S = 1.0
+WELCOME_EVERY_S = 1.0
+REMOVAL_S = 5.0
+KIND = "welcome"
+
+log = Logger(namespace="dns_node.cluster.membership")
+
+
+class ClusterLog(Protocol):
+    """What membership asks of the replicated log (`replica_log.ReplicaLog` over a Replica)."""
+
+    def is_formed(self) -> bool:
+        """Return whether this node takes part in a cluster's log."""
+        ...
+
+    def form(self, voters: frozenset[str]) -> None:
+        """Begin with an empty log among *voters* (without a vote if not among them)."""
+        ...
+
+    def is_leading(self) -> bool:
+        """Return whether this node leads, hears a majority, and has applied an entry of its own
+        term (so that the member table is not an old one)."""
+        ...
+
+    def leader(self) -> str | None:
+        """Return the leader's id, if one is known."""
+        ...
+
+    def voters(self) -> frozenset[str]:
+        """Return raft's voters."""
+        ...
+
+    def members(self) -> Mapping[str, Member]:
+        """Return the member table of the store."""
+        ...
+
+    def cluster_uuid(self) -> str:
+        """Return the cluster's uuid by the store, '' before the first command."""
+        ...
+
+    def is_token_good(self, token_hash: bytes) -> bool:
+        """Return whether that join token exists and has not ended."""
+        ...
+
+    def lag(self, node: str) -> int | None:
+        """Return how many entries *node* is behind this leader, None when that isn't known."""
+        ...
+
+    def change_voter(self, node: str, is_added: bool) -> Awaitable[str]:
+        """Add or remove a voter; '' when it is committed, else why not."""
+        ...
+
+    def transfer_leadership(self) -> bool:
+        """Ask the follower that is furthest to lead; return whether one was asked."""
+        ...
+
+    def propose(self, operations: tuple[Operation, ...]) -> Awaitable[Done | Refused | Unknown]:
+        """Propose one command of the door ``cluster``."""
+        ...
+
+    def send(self, node: str, kind: str, body: bytes) -> bool:
+        """Send a frame of *kind* to *node* over the link."""
+        ...
+
+
+class MembershipDriver:
+    """Keeps the cluster's membership in order from this node's place in it.
+
+    Call `frame_received` for frames of kind ``welcome``, `refused` for `Transport.on_refused`,
+    `serve_join` for side connections of kind ``join``.  *on_cluster(uuid)* is called when the
+    cluster's uuid is first known (record it, durably, before returning); *on_removed(text)* when
+    the cluster has told this node that it is no member any more.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        node: str,
+        uuid: str,
+        configured: Mapping[str, str],
+        transport: Transport,
+        cluster_log: ClusterLog,
+        new_uuid: Callable[[], str],
+        cluster_uuid: str = "",
+        on_cluster: Callable[[str], None] = lambda uuid: None,
+        on_removed: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.cluster_uuid = cluster_uuid
+        self._reactor = reactor
+        self._node, self._uuid = node, uuid
+        self._configured = dict(configured)
+        self._transport = transport
+        self._log = cluster_log
+        self._new_uuid = new_uuid
+        self._on_cluster = on_cluster
+        self._on_removed = on_removed
+        self._welcomed: dict[str, Member] = {}
+        self._close_since_s: dict[str, float] = {}
+        self._welcome_at_s: dict[str, float] = {}
+        self._is_busy = False
+        self._dialed: dict[str, str] = {}
+        self._stepping = LoopingCall(self.step)
+        self._stepping.clock = reactor
+
+    def start(self) -> None:
+        """Begin to look after the membership, four times a second."""
+        self._stepping.start(STEP_S).addErrback(
+            lambda failure: log.failure("membership has stopped", failure)
+        )
+
+    def stop(self) -> None:
+        """Look after it no more."""
+        if self._stepping.running:
+            self._stepping.stop()
+
+    def hello_fields(self) -> dict[str, Any]:
+        """Return what the hello says about membership: cluster uuid, role, virgin."""
+        member = self._table().get(self._node)
+        role = "voter" if self._node in self._configured else "joiner"
+        return {
+            "cluster_uuid": self.cluster_uuid,
+            "role": member.role if member is not None else role,
+            "virgin": not self._log.is_formed(),
+        }
+
+    def step(self) -> None:
+        """Do what is to be done now; errors are logged and the next step tries again."""
+        try:
+            self._learn_cluster(self._log.cluster_uuid())
+            self._dial()
+            if not self._log.is_formed():
+                self._try_to_form()
+            elif self._log.is_leading():
+                self._lead()
+            else:
+                self._close_since_s.clear()
+        except Exception:
+            log.failure("a step of the membership failed")
+
+    def frame_received(self, node: str, body: bytes) -> None:
+        """Take a welcome from the leader *node*; one that isn't for this node has no effect."""
+        try:
+            welcome = parse(body)
+        except WireError as error:
+            log.warn("node {node} sent {error}", node=node, error=error)
+            return
+        if isinstance(welcome, Welcome):
+            self.enter(welcome)
+
+    def enter(self, welcome: Welcome) -> bool:
+        """Begin to follow the log of the cluster that welcomed this node; return whether it did:
+        not when it is in a cluster already, or the welcome is for another data directory."""
+        member = {each.node: each for each in welcome.members}.get(self._node)
+        is_ours = member is not None and member.uuid == self._uuid
+        if self._log.is_formed() or not is_ours:
+            return False
+        if self.cluster_uuid not in ("", welcome.cluster_uuid):
+            return False
+        log.info("welcomed by cluster {uuid}", uuid=welcome.cluster_uuid)
+        self._welcomed = {each.node: each for each in welcome.members}
+        self._learn_cluster(welcome.cluster_uuid)
+        self._log.form(frozenset(welcome.voters))
+        self._transport.say_hello()
+        self._dial()
+        return True
+
+    def refused(self, who: str, refusal: Refusal) -> None:
+        """Take what a peer said when it refused this node."""
+        if refusal.code == "removed":
+            log.error("{text}", text=refusal.text)
+            self._on_removed(refusal.text)
+
+    async def serve_join(self, channel: Channel) -> None:
+        """Answer a node that asks to join with a token."""
+        answer = await self._judge_join(channel)
+        await channel.send(compose(answer))
+        channel.close()
+
+    async def remove(self, node: str) -> Done | Refused | Unknown:
+        """Remove the member *node*, from any node; Done when its vote has ended too."""
+        connected = frozenset(self._transport.peers()) | {self._node}
+        why = check_removal(node, self._log.members(), connected)
+        if why:
+            return Refused((why,))
+        outcome = await self._log.propose((DropMember(node),))
+        deadline_s = self._reactor.seconds() + REMOVAL_S
+        while isinstance(outcome, Done) and node in self._log.voters():
+            if self._reactor.seconds() > deadline_s:
+                note = f"node {node} is no member any more; its vote ends when a majority is here"
+                return Done(outcome.revision, outcome.changed, outcome.zones, (note,))
+            await deferLater(self._reactor, 0.05)
+        return outcome
+
+    # Inside.
+
+    def _table(self) -> Mapping[str, Member]:
+        return self._log.members() or self._welcomed
+
+    def _dial(self) -> None:
+        table = self._table()
+        wanted = {node: member.raft_loc for node, member in table.items() if member.raft_loc}
+        wanted = wanted or self._configured
+        if wanted != self._dialed:
+            self._dialed = dict(wanted)
+            self._transport.set_peers(wanted)
+
+    def _learn_cluster(self, cluster_uuid: str) -> None:
+        if cluster_uuid and cluster_uuid != self.cluster_uuid:
+            self._on_cluster(cluster_uuid)
+            self.cluster_uuid = cluster_uuid
+            self._transport.say_hello()
+
+    def _try_to_form(self) -> None:
+        if not self.cluster_uuid and may_form(
+            self._node, self._configured, self._transport.peers()
+        ):
+            self._log.form(frozenset(self._configured))
+            self._transport.say_hello()
+
+    def _lead(self) -> None:
+        situation = Situation(
+            self._node,
+            self.cluster_uuid,
+            self._configured,
+            self._log.members(),
+            self._log.voters(),
+            self._transport.peers(),
+            self._find_caught_up(),
+        )
+        for word in find_words(situation):
+            self._say(word)
+        if self._is_busy:
+            return
+        change = find_change(situation)
+        if change is not None:
+            self._is_busy = True
+            Deferred.fromCoroutine(self._make(change)).addBoth(self._made, change)
+
+    def _find_caught_up(self) -> frozenset[str]:
+        now_s = self._reactor.seconds()
+        for node, member in self._log.members().items():
+            lag = self._log.lag(node) if member.role == "learner" else None
+            if lag is None or lag > LAG_ENTRIES_MAX:
+                self._close_since_s.pop(node, None)
+            else:
+                self._close_since_s.setdefault(node, now_s)
+        return frozenset(
+            node for node, since_s in self._close_since_s.items() if now_s - since_s >= CAUGHT_UP_S
+        )
+
+    def _say(self, word: SendWelcome | TurnAway) -> None:
+        if isinstance(word, TurnAway):
+            self._transport.refuse(word.node, word.code, word.text)
+            return
+        now_s = self._reactor.seconds()
+        if now_s - self._welcome_at_s.get(word.node, float("-inf")) >= WELCOME_EVERY_S:
+            self._welcome_at_s[word.node] = now_s
+            self._log.send(word.node, KIND, compose(self._welcome()))
+
+    def _welcome(self) -> Welcome:
+        members = tuple(self._log.members().values())
+        return Welcome(self.cluster_uuid, tuple(sorted(self._log.voters())), members)
+
+    async def _make(self, change: Change) -> Any:
+        match change:
+            case Form(members):
+                own = [m if m.node != self._node else self._own(m) for m in members]
+                return await self._log.propose((FormCluster(self._new_uuid(), tuple(own)),))
+            case Put(member):
+                return await self._log.propose((PutMember(member),))
+            case AddVoter(node):
+                return await self._log.change_voter(node, True)
+            case RemoveVoter(node):
+                return await self._log.change_voter(node, False)
+            case HandOver():
+                return "" if self._log.transfer_leadership() else "nobody can lead instead"
+
+    def _own(self, member: Member) -> Member:
+        return Member(member.node, self._uuid, member.role, member.raft_loc)
+
+    def _made(self, result: Any, change: Change) -> None:
+        self._is_busy = False
+        if isinstance(result, Done) or result == "":
+            log.info("membership: {change}", change=change)
+        else:
+            log.warn("membership: {change} failed: {why}", change=change, why=result)
+
+    async def _judge_join(self, channel: Channel) -> Welcome | Redirect | NotNow | No:
+        if not self._log.is_leading():
+            leader = self._log.leader()
+            member = self._log.members().get(leader or "")
+            if leader == self._node or member is None or not member.raft_loc:
+                return NotNow("there is no leader at the moment")
+            return Redirect(member.node, member.raft_loc)
+        peer, token_hash = channel.peer, hash_token(channel.token)
+        known = self._log.members().get(peer.node)
+        if known is not None and known.uuid == peer.uuid:
+            return self._welcome()
+        if not self._log.is_token_good(token_hash):
+            return No(("the token is unknown, used or has ended; make another with JOIN-TOKEN",))
+        if known is not None and known.uuid and self._is_connected(known):
+            return No((f"node {peer.node} is here already; choose another id with -n",))
+        if peer.node in self._log.voters():
+            # The old self's vote ends before the new one is bound (I7).
+            why = await self._log.change_voter(peer.node, False)
+            if why:
+                return NotNow(f"node {peer.node} can't be replaced yet: {why}")
+        member = Member(peer.node, peer.uuid, "learner", peer.raft_loc)
+        outcome = await self._log.propose((PutMember(member, token_hash),))
+        match outcome:
+            case Done():
+                return self._welcome()
+            case Refused(reasons):
+                return No(reasons)
+            case Unknown(_, why):
+                return NotNow(why)
+
+    def _is_connected(self, member: Member) -> bool:
+        peer = self._transport.peers().get(member.node)
+        return peer is not None and peer.uuid == member.uuid
