@@ -148,10 +148,11 @@ class Simulation:
             self.cut(node, other)
         for loop in (replica._ticking, replica._housekeeping):
             loop.stop()
-        replica._is_stopped, replica._is_open = True, False
+        journal = replica.journal
+        replica._is_stopped, replica._life = True, None
         for executor in self.executors[node]:
             getattr(executor, "crash", executor.stop)()
-        replica.journal._env.close()
+        journal._env.close()
 
     def connect(self, one: str, other: str):
         link = frozenset((one, other))

@@ -1,7 +1,7 @@
 import pytest
-from tests.cluster.raft_simulation import Simulation, make_command
 
 from dns_node.cluster.command import Done, Refused
+from tests.cluster.raft_simulation import Simulation, make_command
 
 
 @pytest.mark.parametrize("size", [1, 3])
