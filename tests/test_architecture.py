@@ -28,10 +28,12 @@ WORLDLY = {"lmdb", "OpenSSL", "pysyncobj", "select", "socket", "subprocess", "th
 """Clocks, sockets, threads, disks and what brings them along: pure code gets values instead."""
 
 FACES_THE_WORLD = {
-    # Replication: the core, its journal, the threads that write, the wire and its certificates.
-    "raft", "replica", "journal", "snapshot", "apply", "proposer", "staging", "executor",
-    "transport", "connection", "dialer", "sockets", "channel", "complaints", "certificates",
-    "credentials", "identity",
+    # Replication: the core, its journal and the threads that write.
+    "raft", "replica", "replica_log", "journal", "journal_disk", "apply", "proposer", "staging",
+    "executor", "participation",
+    # The wire: connections, certificates, snapshots and the drivers that talk to others.
+    "transport", "connection", "dialer", "sockets", "channel", "side_connections", "complaints",
+    "credentials", "identity", "snapshot", "join", "membership_driver",
 }  # fmt: skip
 """The modules of `cluster` that may import WORLDLY."""
 
