@@ -3,7 +3,7 @@
 The unmodified core loses acknowledged writes in several ways; these rules stop each of them.  They
 are pure: facts, log and time come in, actions go out.  The rules, by their names in the code:
 
-G1 acks count only in the term in which they were made.  G2 one vote per node and term, members only.
+G1 acks count only in the term in which they were made.  G2 one vote per node and term, of members.
 G3 a node that hears its leader ignores candidates.  G4 entries that are held already are never
 truncated, committed ones not at all.  G5 the commit index moves only up to entries that were
 checked against this leader's log.  G6 the core never sends or receives a dump.  G7 every failed log

@@ -1,15 +1,11 @@
-"""The raft log, term and vote on disk: an LMDB environment of its own.
+"""The raft log, term and vote, as the core sees them and as they are on disk.
 
 The core calls it as pysyncobj's `Journal`, in the reactor, and never waits: what it changes is
 queued in order and written by the journal's executor, a group of operations per transaction and
 per fsync.  What is durable comes back to the reactor as `durable_index` and `durable_sequence`;
 holding messages back until then is the guard's part.
-
-Disk: table ``log`` maps the index (8 octets, big-endian) to term (8 octets) + command; table
-``meta`` holds format, term and vote, commit index, base voters and the placeholder's index.
 """
 
-import struct
 import threading
 from bisect import bisect_right
 from collections import deque
@@ -17,21 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lmdb
-import msgspec
-
 from dns_node.cluster.codec import MEMBERSHIP_TYPE, NO_OP, change_voters
 from dns_node.cluster.executor import Executor
+from dns_node.cluster.journal_disk import LAST, Drop, JournalDisk, Operation, Put, Set
 from dns_node.cluster.message import Entry
 from dns_node.errors import StoreError
 
-FORMAT = 1
 SLICE_OCTETS = 1 << 20
 GROUP_OCTETS_MAX = 8 << 20
 CACHE_OCTETS = 8 << 20
-MAP_SIZE_OCTETS = 1 << 35
-
-_key = struct.Struct(">Q")
 
 
 class Journal:
@@ -62,38 +52,17 @@ class Journal:
         self.violation = ""
         """Not empty: the core asked for what it must never ask; the node stops."""
         self._lock = threading.Lock()
-        self._queue: deque[tuple[str, int, Any]] = deque()
+        self._queue: deque[Operation] = deque()
         self._is_flush_due = False
         self._is_failed = False
         self.sequence = self.durable_sequence = 0
         self._undurable: deque[tuple[int, int]] = deque()  # (sequence, index) of queued entries
-        path.mkdir(parents=True, exist_ok=True)
-        try:
-            self._open(path)
-        except lmdb.Error as error:
-            raise StoreError(f"{path}: the journal can't be opened: {error}") from error
-
-    def _open(self, path: Path) -> None:
-        self._env = lmdb.open(
-            str(path), map_size=MAP_SIZE_OCTETS, max_dbs=2, subdir=True, lib_version=0
-        )
-        self._log = self._env.open_db(b"log")
-        self._meta = self._env.open_db(b"meta")
-        with self._env.begin(write=True) as transaction:
-            stored = transaction.get(b"format", db=self._meta)
-            self.is_new = stored is None
-            if stored is None:
-                transaction.put(b"format", b"%d" % FORMAT, db=self._meta)
-            elif int(stored) > FORMAT:
-                raise StoreError(f"{path}: journal of format {stored.decode()}; update dns-node")
-            meta = {
-                key: msgspec.msgpack.decode(transaction.get(key, db=self._meta) or b"\xc0")
-                for key in (b"term", b"commit", b"voters", b"placeholder")
-            }
-        self._term, self._vote = meta[b"term"] or (0, None)
-        self._commit_index = self._commit_written = meta[b"commit"] or 1
-        self.base_voters: frozenset[str] = frozenset(meta[b"voters"] or ())
-        self.placeholder_index: int = meta[b"placeholder"] or 0
+        self._disk = JournalDisk(path)
+        self.is_new = self._disk.is_new
+        self._term, self._vote = self._disk.get(b"term") or (0, None)
+        self._commit_index = self._commit_written = self._disk.get(b"commit") or 1
+        self.base_voters: frozenset[str] = frozenset(self._disk.get(b"voters") or ())
+        self.placeholder_index: int = self._disk.get(b"placeholder") or 0
         self._scan()
 
     def _scan(self) -> None:
@@ -103,14 +72,12 @@ class Journal:
         self._changes: list[tuple[int, bytes]] = []  # entries that change the membership
         self.octets = 0
         self.first_index, self.last_index = 1, 0
-        with self._env.begin(db=self._log, buffers=True) as transaction:
-            for key, value in transaction.cursor():
-                index, term = _key.unpack(key)[0], _key.unpack(value[:8])[0]
-                if not self._sizes:
-                    self.first_index, self.last_index = index, index - 1
-                if index != self.last_index + 1:
-                    raise StoreError(f"the journal has no entry {self.last_index + 1}")
-                self._note(index, term, len(value) - 8, value[8:9] == b"\x02" and bytes(value[8:]))
+        for index, term, size_octets, change in self._disk.scan():
+            if not self._sizes:
+                self.first_index, self.last_index = index, index - 1
+            if index != self.last_index + 1:
+                raise StoreError(f"the journal has no entry {self.last_index + 1}")
+            self._note(index, term, size_octets, change)
         self._recent: list[Entry] = []
         self._recent_first = self.last_index + 1
         self._recent_octets = 0
@@ -118,11 +85,10 @@ class Journal:
         self._base: list[Entry] = []
         self._base = [self._read(index) for index in self._base_range()]
 
-    def _note(self, index: int, term: int, size_octets: int, change: bytes | bool) -> None:
+    def _note(self, index: int, term: int, size_octets: int, change: bytes) -> None:
         if not self._terms or self._terms[-1][1] != term:
             self._terms.append((index, term))
         if change:
-            assert isinstance(change, bytes)
             self._changes.append((index, change))
         self._sizes.append(size_octets)
         self.octets += size_octets
@@ -160,23 +126,7 @@ class Journal:
     def read(self, first_index: int, last_index: int, size_octets: int) -> list[Entry]:
         """Return durable entries from *first_index* on, at most about *size_octets* of commands
         and at least one; callable in any thread.  Raises StoreError."""
-        entries: list[Entry] = []
-        octets = 0
-        try:
-            with self._env.begin(db=self._log) as transaction:
-                cursor = transaction.cursor()
-                is_found = cursor.set_key(_key.pack(first_index))
-                while is_found:
-                    value = cursor.value()
-                    index = _key.unpack(cursor.key())[0]
-                    entries.append((value[8:], index, _key.unpack(value[:8])[0]))
-                    octets += len(value)
-                    is_found = index < last_index and octets < size_octets and cursor.next()
-        except lmdb.Error as error:
-            raise StoreError(f"the journal can't be read: {error}") from error
-        if not entries:
-            raise StoreError(f"the journal does not hold entry {first_index}")
-        return entries
+        return self._disk.read(first_index, last_index, size_octets)
 
     # What the core calls (pysyncobj.journal.Journal)
 
@@ -188,14 +138,14 @@ class Journal:
         if not self._sizes:
             self.first_index = self._recent_first = idx
         is_change = command[0] == MEMBERSHIP_TYPE
-        self._note(idx, term, len(command), is_change and command)
+        self._note(idx, term, len(command), command if is_change else b"")
         entry = (command, idx, term)
         self._recent.append(entry)
         self._recent_octets += len(command)
         if len(self._base) < 2:
             self._base.append(entry)
         self._undurable.append((self.sequence + 1, idx))
-        self._enqueue("put", len(command), entry)
+        self._enqueue(Put(entry))
         if self._recent_octets > self._cache_octets:
             self._evict()
 
@@ -226,7 +176,7 @@ class Journal:
             del self._recent[index - self._recent_first :]
         del self._base[max(0, index - self.first_index) :]
         self.durable_index = min(self.durable_index, index - 1)
-        self._enqueue("cut", 0, index)
+        self._enqueue(Drop(index, LAST))
 
     def deleteEntriesTo(self, entryTo: int) -> None:  # noqa: N802, N803
         """Remove entries before position *entryTo*, but none that `retain_from` keeps."""
@@ -245,7 +195,7 @@ class Journal:
         return self._read(index)
 
     def setRaftCommitIndex(self, raftCommitIndex: int) -> None:  # noqa: N802, N803
-        """Remember the commit index; it reaches the disk with the next group, or within a second."""
+        """Remember the commit index; it is written with the next group, or within a second."""
         self._commit_index = raftCommitIndex
 
     def getRaftCommitIndex(self) -> int:  # noqa: N802
@@ -255,7 +205,7 @@ class Journal:
     def setCurrentTerm(self, term: int, votedForNodeId: str | None) -> None:  # noqa: N802, N803
         """Remember term and vote; a message that tells of them waits until they are durable."""
         self._term, self._vote = term, votedForNodeId
-        self._enqueue("meta", 0, (b"term", (term, votedForNodeId)))
+        self._enqueue(Set(b"term", (term, votedForNodeId)))
 
     def getCurrentTerm(self) -> int:  # noqa: N802
         """Return the current term."""
@@ -268,7 +218,7 @@ class Journal:
     def onOneSecondTimer(self) -> None:  # noqa: N802
         """Write the commit index when nothing else was written."""
         if self._commit_index != self._commit_written:
-            self._enqueue("meta", 0, (b"commit", self._commit_index))
+            self._enqueue(Set(b"commit", self._commit_index))
 
     def _destroy(self) -> None:
         """The core is rebuilt on the same journal: `close` ends it."""
@@ -278,7 +228,7 @@ class Journal:
     def set_base_voters(self, voters: frozenset[str]) -> None:
         """Set the membership before the first entry (when a cluster is formed or joined)."""
         self.base_voters = voters
-        self._enqueue("meta", 0, (b"voters", tuple(sorted(voters))))
+        self._enqueue(Set(b"voters", sorted(voters)))
 
     def trim(self, base_index: int) -> None:
         """Drop entries so that *base_index* is the second entry; keeps two at least."""
@@ -295,7 +245,8 @@ class Journal:
         self.first_index, self._base = first, base
         if self._recent_first < first and self.durable_index >= first:
             self._forget(first - self._recent_first)
-        self._enqueue("trim", 0, (first, tuple(sorted(self.base_voters))))
+        # In this order: voters that are counted twice are harmless, forgotten ones are not.
+        self._enqueue(Set(b"voters", sorted(self.base_voters)), Drop(0, first - 1))
 
     def reset(self, index: int, term: int, voters: frozenset[str]) -> None:
         """Make the log begin at a store that has applied *index*: two placeholder entries, which
@@ -309,14 +260,14 @@ class Journal:
         self.durable_index = self.last_index = index - 2
         self.base_voters, self.placeholder_index = voters, index
         self._commit_index = index
-        self._enqueue("reset", 0, (index, tuple(sorted(voters))))
+        self._enqueue(Set(b"voters", sorted(voters)), Set(b"placeholder", index), Drop(0, LAST))
         self.add(NO_OP, index - 1, 0)
         self.add(NO_OP, index, term)
 
     def close(self) -> None:
         """Write what is queued, stop the executor and close the environment."""
         self._executor.stop()
-        self._env.close()
+        self._disk.close()
 
     # Cache and disk
 
@@ -361,66 +312,36 @@ class Journal:
 
     # The writing
 
-    def _enqueue(self, kind: str, size_octets: int, value: Any) -> None:
+    def _enqueue(self, *operations: Operation) -> None:
         with self._lock:
-            self._queue.append((kind, size_octets, value))
-            self.sequence += 1
+            self._queue.extend(operations)
+            self.sequence += len(operations)
             is_due, self._is_flush_due = not self._is_flush_due, True
         if is_due:
             self._executor.submit(self._flush)
 
     def _flush(self) -> None:
         """Write one group (in the executor)."""
+        group: list[Operation] = []
+        octets = 0
         with self._lock:
-            group, octets = [], 0
             while self._queue and octets < GROUP_OCTETS_MAX:
-                octets += self._queue[0][1]
+                octets += self._queue[0].size_octets
                 group.append(self._queue.popleft())
             self._is_flush_due = is_more = bool(self._queue)
         if self._is_failed:
             return
+        # The reactor may be ahead with it: then a later group says it again.
         commit_index = self._commit_index
         try:
-            with self._env.begin(write=True) as transaction:
-                for kind, _, value in group:
-                    self._write(transaction, kind, value)
-                # The reactor may be ahead with it: then a later group says it again.
-                transaction.put(b"commit", msgspec.msgpack.encode(commit_index), db=self._meta)
-        except (lmdb.Error, OSError) as error:
+            self._disk.write([*group, Set(b"commit", commit_index)])
+        except StoreError as error:
             self._is_failed = True
-            failure = StoreError(f"the journal can't be written: {error}")
-            self._call_from_thread(lambda: self.on_failure(failure))
+            self._call_from_thread(self.on_failure, error)
             return
         self._call_from_thread(self._committed, len(group), commit_index)
         if is_more:
             self._executor.submit(self._flush)
-
-    def _write(self, transaction: Any, kind: str, value: Any) -> None:
-        if kind == "put":
-            command, index, term = value
-            key = _key.pack(index)
-            transaction.put(key, _key.pack(term) + command, db=self._log)
-        elif kind == "cut":
-            self._delete(transaction, value, 1 << 63)
-        elif kind == "trim":
-            first, voters = value
-            self._delete(transaction, 0, first - 1)
-            transaction.put(b"voters", msgspec.msgpack.encode(voters), db=self._meta)
-        elif kind == "reset":
-            index, voters = value
-            self._delete(transaction, 0, 1 << 63)
-            transaction.put(b"voters", msgspec.msgpack.encode(voters), db=self._meta)
-            transaction.put(b"placeholder", msgspec.msgpack.encode(index), db=self._meta)
-        else:
-            key, content = value
-            transaction.put(key, msgspec.msgpack.encode(content), db=self._meta)
-
-    def _delete(self, transaction: Any, first: int, last: int) -> None:
-        cursor = transaction.cursor(db=self._log)
-        is_found = cursor.set_range(_key.pack(first))
-        while is_found and _key.unpack(cursor.key())[0] <= last:
-            cursor.delete()
-            is_found = bool(cursor.key())  # after the last entry it points nowhere
 
     def _committed(self, count: int, commit_index: int) -> None:
         """A group is on disk (in the reactor)."""

@@ -2,8 +2,8 @@
 
 A command is answered by this node's own store thread, by its operation id.  Whoever leads appends
 it; when the leader changes it is handed to the next one, which is safe because an operation id is
-applied once.  The answer is Done, Refused (certainly not made) or Unknown (it was handed on, and the
-deadline passed).
+applied once.  The answer is Done, Refused (certainly not made) or Unknown (it was handed on, and
+the deadline passed).
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""Whole replicas in one process: a fake clock, a fake network, disks that lose what is not synced."""
+"""Whole replicas in one process: fake clock and network, disks that lose what is not synced."""
 
 import copy
 import random
@@ -152,7 +152,7 @@ class Simulation:
         replica._is_stopped, replica._life = True, None
         for executor in self.executors[node]:
             getattr(executor, "crash", executor.stop)()
-        journal._env.close()
+        journal._disk.close()
 
     def connect(self, one: str, other: str):
         link = frozenset((one, other))
