@@ -242,7 +242,8 @@ def test_parse_returns_or_raises_wire_error_on_any_octets(octets):
 
 names = st.sampled_from(
     ["example.", "web.example.", "www.example.", "c0.example.", "x.child.example.",
-     "WWW.Tree.Example.", "x.wild.example.", "deep.example.", "many.example.", "no.such.", "*.wild.example.", "."]
+     "WWW.Tree.Example.", "x.wild.example.", "deep.example.", "many.example.", "no.such.",
+     "*.wild.example.", "."]
 )  # fmt: skip
 
 
