@@ -30,6 +30,10 @@ def carry(draft: Draft, change: Import) -> None:
         draft.refuse(f"{change.source.path}: one command carries one import of a source")
         return
     known = draft.view.source(change.source)
+    if known is None and change.mode == "update":
+        path = change.source.path
+        draft.refuse(f"{path}: its last import is not known; say LOAD {path} merge or replace.")
+        return
     _remember(draft, change, known)
     if change.mode == "adopt":
         return

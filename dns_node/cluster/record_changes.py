@@ -3,7 +3,7 @@
 from dns_node.cluster.draft import NS, SOA, Draft, DraftZone
 from dns_node.cluster.wording import record_text, rrset_name
 from dns_node.zone.change import Add, Remove, Replace
-from dns_node.zone.names import ROOT, name_text, parent
+from dns_node.zone.names import ROOT, is_subdomain, name_text, parent
 from dns_node.zone.rdata import is_meta_type, type_text
 from dns_node.zone.rrset import RRset, WireName
 from dns_node.zone.soa import SOA_OCTETS_MIN, soa_serial, with_serial
@@ -106,11 +106,17 @@ def remove_from(node: dict[int, RRset], rrtype: int, rdatas: tuple[bytes, ...] |
 
 def replace(draft: Draft, change: Replace) -> None:
     """Make the RRset exactly what *change* says; nothing to change is noted."""
-    if not change.rdatas:
+    if change.apex is not None:
+        zone = _exact_zone(draft, change.owner, change.apex)
+    elif not change.rdatas:
         remove(draft, Remove(change.owner, change.rrtype))
         return
-    zone = _zone_to_write(draft, change.owner, change.rrtype, change.rdatas)
+    else:
+        zone = _zone_to_write(draft, change.owner, change.rrtype, change.rdatas)
     if zone is None:
+        return
+    if not change.rdatas:
+        remove_from(draft.edit(zone, change.owner), change.rrtype, None)
         return
     old = (draft.node(zone, change.owner) or {}).get(change.rrtype)
     default_ttl_s = change.default_ttl_s if old is None else old.ttl_s
@@ -153,6 +159,14 @@ def _zone_of(draft: Draft, owner: WireName, rrtype: int) -> DraftZone | None:
         # A DS lies on the parent's side of the cut (RFC 4034 section 5).
         return draft.enclosing(parent(owner))
     return zone
+
+
+def _exact_zone(draft: Draft, owner: WireName, apex: WireName) -> DraftZone | None:
+    zone = draft.zone_at(apex)
+    if zone.is_there and is_subdomain(owner, apex):
+        return zone
+    draft.refuse(f"{name_text(owner)} is in no zone {name_text(apex)}")
+    return None
 
 
 def _zone_to_write(

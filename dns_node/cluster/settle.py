@@ -4,7 +4,7 @@ from dns_node.cluster.command import Command, Done, Outcome, Refused
 from dns_node.cluster.draft import NS, SOA, Draft, DraftZone
 from dns_node.cluster.effects import Effects, RowsChange, ZoneChange
 from dns_node.store.history import HistoryRow, KeyDiff, RRsetDiff, ZoneDiff
-from dns_node.zone.change import Import
+from dns_node.zone.change import Import, Replace
 from dns_node.zone.check import node_findings
 from dns_node.zone.names import name_text
 from dns_node.zone.rrset import RRset, WireName
@@ -108,13 +108,11 @@ def _is_to_vanish(draft: Draft, zone: DraftZone, diff: list[RRsetDiff]) -> bool:
     """Whether a zone that was made for added names has none left (its SOA and NS do not count)."""
     if not zone.flags & AUTO:
         return False
-    apex_node = draft.node(zone, zone.apex)
-    if apex_node is None or not set(apex_node) <= {SOA, NS}:
-        return False
     names = zone.tally.names
     for owner, node in zone.nodes.items():
         names += bool(node) - bool(zone.originals[owner])
-    if names != 1:
+    apex_node = draft.node(zone, zone.apex) if names == 1 else None
+    if apex_node is None or not set(apex_node) <= {SOA, NS}:
         return False
     if zone.created_from is not None:
         template = zone.created_from
@@ -138,14 +136,7 @@ def _check(draft: Draft, zone: DraftZone, changed: dict[WireName, dict[int, RRse
             continue
         is_apex = owner == zone.apex
         for finding in node_findings(owner, node, is_apex):
-            # The legacy format may bring a CNAME beside other data: what came so may stay so.
-            is_legacy = finding.is_cname_clash and (
-                isinstance(draft.operation(zone.touched_by[owner]), Import)
-                or any(
-                    f.is_cname_clash
-                    for f in node_findings(owner, zone.originals[owner] or {}, is_apex)
-                )
-            )
+            is_legacy = finding.is_cname_clash and _may_clash(draft, zone, owner)
             if not finding.is_warning and not is_legacy:
                 draft.refuse(finding.text, zone.touched_by[owner])
     if zone.apex not in changed and not zone.is_new:
@@ -161,6 +152,18 @@ def _check(draft: Draft, zone: DraftZone, changed: dict[WireName, dict[int, RRse
             "(RFC 1035 section 5.2). Add another first.",
             number,
         )
+
+
+def _may_clash(draft: Draft, zone: DraftZone, owner: WireName) -> bool:
+    """Whether a CNAME beside other data may be at *owner*: the legacy format may bring it, what
+    came so may stay so, and UNDO may bring it back."""
+    match draft.operation(zone.touched_by[owner]):
+        case Import():
+            return True
+        case Replace(apex=apex) if apex is not None:
+            return True
+    before = zone.originals[owner] or {}
+    return any(f.is_cname_clash for f in node_findings(owner, before, owner == zone.apex))
 
 
 def _publish(

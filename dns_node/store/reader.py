@@ -88,3 +88,15 @@ class Reader(LmdbView):
         self.reset()
         if self._shared is None:
             self._tables.close()
+
+
+def describe_copy(directory: Path) -> tuple[int, int, str]:
+    """Return (applied index, applied term, cluster uuid) of the store that `Writer.copy` wrote
+    into *directory*; raises StoreError when it is none."""
+    tables = Tables(directory, may_write=False)
+    reader = Reader.over(lambda: tables)
+    try:
+        return (*reader.applied(), reader.cluster_uuid())
+    finally:
+        reader.reset()
+        tables.close()

@@ -6,6 +6,7 @@ import lmdb
 
 from dns_node.errors import StoreError
 from dns_node.store import generation, layout
+from dns_node.store.garbage import Garbage
 from dns_node.store.lmdb_view import Tables
 from dns_node.store.reader import Reader
 from dns_node.store.transaction import WriteTransaction, failure
@@ -25,6 +26,7 @@ class Writer:
         self._data_directory = Path(data_directory)
         self._is_writing = False
         self._old: list[Tables] = []
+        self._garbage = Garbage()
         current = generation.current_generation(self._data_directory)
         if current is None:
             current = self._create()
@@ -96,6 +98,18 @@ class Writer:
         except lmdb.Error as error:
             raise failure(self._tables, error) from error
 
+    def collect_garbage(self, max_rows: int) -> int:
+        """Delete up to about *max_rows* rows behind the horizons, in a transaction of its own, and
+        return how many; 0 when nothing is left to do.  Raises StoreError."""
+        transaction = self.begin()
+        try:
+            done = self._garbage.collect(transaction, max_rows)
+            if done:
+                transaction.commit()
+            return done
+        finally:
+            transaction.abort()
+
     def copy(self, target: Path | str) -> None:
         """Write a compacted copy of the environment into the empty directory *target*, from a
         consistent view; other threads go on.  Raises StoreError."""
@@ -116,6 +130,7 @@ class Writer:
         candidate.close()
         fresh = generation.adopt(self._data_directory, Path(copy))
         old = self._tables
+        self._garbage = Garbage()
         self._tables = Tables(
             generation.generation_path(self._data_directory, fresh), may_write=True
         )

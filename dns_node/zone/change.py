@@ -30,7 +30,9 @@ class Remove(msgspec.Struct, frozen=True, array_like=True, tag="remove"):
 class Replace(msgspec.Struct, frozen=True, array_like=True, tag="replace"):
     """Make the RRset of *rrtype* at *owner* exactly *rdatas* (with none of them: remove it).
 
-    *ttl_s* None keeps the TTL, or takes *default_ttl_s* when the RRset is new.
+    *ttl_s* None keeps the TTL, or takes *default_ttl_s* when the RRset is new.  With *apex* it is
+    the RRset in exactly that zone, also at and below a zone cut (UNDO puts back what was there,
+    so that a CNAME beside other data from a legacy file may come back too).
     """
 
     owner: WireName
@@ -38,6 +40,7 @@ class Replace(msgspec.Struct, frozen=True, array_like=True, tag="replace"):
     ttl_s: int | None
     rdatas: tuple[bytes, ...]
     default_ttl_s: int = 3600
+    apex: WireName | None = None
 
 
 class DropZone(msgspec.Struct, frozen=True, array_like=True, tag="drop"):
