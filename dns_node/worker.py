@@ -15,6 +15,7 @@ new one), ``{"do": "settings", "settings": {â€¦}}``, ``{"do": "ping", "token": â
 """
 
 import gc
+import json
 import mmap
 import os
 import signal
@@ -198,8 +199,6 @@ class Worker:
         text = str(error) if is_expected else "".join(traceback.format_exception(error))
         log = f"worker {self._number}"
         if self._is_json:
-            import json
-
             line = json.dumps({"level": "error", "log": log, "message": f"{what}: {text}"})
         else:
             line = f"{log}: error: {what}: {text.rstrip()}"

@@ -17,6 +17,9 @@ from dns_node.net.proxy import begins_header, parse_header
 BATCH_SIZE_MAX: Final = 64
 """Datagrams of one wake-up: what waits at other sockets has its turn after that."""
 
+LAST_BATCHES_MAX: Final = 64
+"""Batches that are answered at the stop; under a flood there would be no end."""
+
 DATAGRAM_SIZE_OCTETS_MAX: Final = 4096
 """A longer query is cut, and then it is out of form."""
 
@@ -57,7 +60,9 @@ class UdpReader:
     def stop(self, reactor: Any) -> None:
         """Answer what waits, and no more after that."""
         reactor.removeReader(self)
-        self.doRead()
+        for _ in range(LAST_BATCHES_MAX):
+            if not self._answer_batch():
+                return
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when it is closed."""
@@ -72,9 +77,13 @@ class UdpReader:
 
     def doRead(self) -> None:  # noqa: N802
         """Called when datagrams wait."""
+        self._answer_batch()  # what this method returned would be an error to the reactor
+
+    def _answer_batch(self) -> int:
+        """Answer one batch; return how many datagrams it had."""
         batch = self._receive_with_address() if self._is_wildcard else self._receive()
         if not batch:
-            return
+            return 0
         answering = self._answering
         answering.counters.add(_QUERIES_UDP, len(batch))
         replies = 0
@@ -86,6 +95,7 @@ class UdpReader:
         finally:
             answering.end()
         answering.counters.add(_REPLIES_UDP, replies)
+        return len(batch)
 
     def _receive(self) -> list[tuple[bytes, Peer, Ancillary]]:
         batch: list[tuple[bytes, Peer, Ancillary]] = []
