@@ -60,8 +60,8 @@ class ClusterLog(Protocol):
         ...
 
     def is_leading(self) -> bool:
-        """Return whether this node leads, hears a majority, and has applied an entry of its own
-        term (so that the member table is not an old one)."""
+        """Return whether this node leads and has applied an entry of its own term (so that the
+        member table is not an old one)."""
         ...
 
     def leader(self) -> str | None:
@@ -217,6 +217,17 @@ class MembershipDriver:
         answer = await self._judge_join(channel)
         await channel.send(compose(answer))
         channel.close()
+
+    def location(self, node: str) -> str:
+        """Return where *node* listens ('host:port'), '' when that isn't known."""
+        return self._dialed.get(node, "")
+
+    async def admit(self, node: str, raft_loc: str) -> Done | Refused | Unknown:
+        """Let *node* at *raft_loc* in without a token; its data directory is bound when it comes.
+        A member whose address changes keeps its place."""
+        known = self._log.members().get(node)
+        uuid, role = (known.uuid, known.role) if known is not None else ("", "learner")
+        return await self._log.propose((PutMember(Member(node, uuid, role, raft_loc)),))
 
     async def remove(self, node: str) -> Done | Refused | Unknown:
         """Remove the member *node*, from any node; Done when its vote has ended too."""

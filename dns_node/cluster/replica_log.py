@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from dns_node.cluster.command import Command, Done, Member, Operation, Refused, Unknown
-from dns_node.cluster.replica import QUORUM_CONTACT_S, Replica
+from dns_node.cluster.replica import Replica
 
 
 class ReplicaLog:
@@ -35,13 +35,11 @@ class ReplicaLog:
         self._replica.form(voters)
 
     def is_leading(self) -> bool:
-        """Return whether this node leads, hears a majority, and has applied an entry of its own
-        term."""
-        replica = self._replica
-        if not replica.is_formed or not replica.consensus.may_propose(QUORUM_CONTACT_S):
+        """Return whether this node leads and has applied an entry of its own term."""
+        status = self._replica.status()
+        if status.role != "leader":
             return False
-        applied_term = replica.journal.term_at(replica.applier.applied_index)
-        return applied_term == replica.consensus.facts().term
+        return self._replica.journal.term_at(status.applied_index) == status.term
 
     def leader(self) -> str | None:
         """Return the leader's id, if one is known."""

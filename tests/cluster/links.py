@@ -1,5 +1,6 @@
 """Transports on the loopback interface, and waiting for what they report."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from twisted.trial.unittest import TestCase
 from dns_node.cluster.hello import Peer
 from dns_node.cluster.transport import Transport
 
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
 
 
 async def until(is_so: Callable[[], Any], what: str = "") -> None:
@@ -76,6 +77,17 @@ def introduce(*links: Link) -> None:
     where = {link.node: link.transport.location for link in links}
     for link in links:
         link.transport.set_peers(where)
+
+
+def free_locations(count: int) -> list[str]:
+    """Return *count* loopback addresses that nobody listens at just now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    locations = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return locations
 
 
 def coroutine(method: Any) -> Any:
