@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dns_node.cluster.codec import CodecError, parse_payload
-from dns_node.cluster.command import Outcome, UnknownSchemaError
+from dns_node.cluster.codec import parse_payload
+from dns_node.cluster.command import Outcome
 from dns_node.cluster.executor import Executor
 from dns_node.cluster.journal import Journal
-from dns_node.errors import StoreError
 
 GROUP_OCTETS = 1 << 20
 SYNC_EVERY_S = 0.2
@@ -41,6 +40,10 @@ class Machine(Protocol):
 
     def sync(self) -> None:
         """Return when what was applied survives a power loss."""
+        ...
+
+    def collect_garbage(self) -> bool:
+        """Delete a slice of what no reader needs any more; return whether there is more."""
         ...
 
     def find_outcome(self, operation_id: bytes) -> Outcome | None:
@@ -83,7 +86,8 @@ class Applier:
         self._call_from_thread = call_from_thread
         self._on_applied, self._on_failure = on_applied, on_failure
         self._lock = threading.Lock()
-        self._is_running = self._is_failed = self._is_syncing = False
+        self._is_running = self._is_failed = self._is_syncing = self._is_collecting = False
+        self._has_garbage = True
         # Of the executor:
         self._index, self._term = machine.applied()
         self._target = self._index
@@ -107,6 +111,12 @@ class Applier:
         if self.durable_index < self.applied_index and not self._is_syncing:
             self._is_syncing = True
             self._executor.submit(self._sync)
+
+    def collect_garbage(self) -> None:
+        """Delete a slice of garbage, unless there is something to apply."""
+        if self._has_garbage and not self._is_running and not self._is_collecting:
+            self._is_collecting = True
+            self._executor.submit(self._collect)
 
     def install(self, swap: Callable[[], tuple[int, int]], on_end: Callable[[], None]) -> None:
         """Run *swap* in the executor: it replaces the store's contents, durably, and returns the
@@ -143,10 +153,7 @@ class Applier:
             outcomes = self._machine.apply(group)
             self._index, self._term = group[-1][0], group[-1][1]
             revision = self._machine.revision()
-        except (StoreError, CodecError, UnknownSchemaError) as error:
-            self._fail(error)
-            return
-        except Exception as error:
+        except Exception as error:  # Whatever it is: nothing may be skipped, so nothing goes on.
             self._fail(error)
             return
         applied = Applied(self._index, self._term, revision, outcomes)
@@ -165,6 +172,19 @@ class Applier:
             return
         self._call_from_thread(self._synced, index)
 
+    def _collect(self) -> None:
+        if self._is_failed:
+            return
+        try:
+            has_more = self._machine.collect_garbage()
+        except Exception as error:
+            self._fail(error)
+            return
+        self._call_from_thread(self._collected, has_more)
+
+    def _collected(self, has_more: bool) -> None:
+        self._is_collecting, self._has_garbage = False, has_more
+
     def _fail(self, error: Exception) -> None:
         with self._lock:
             self._is_failed = True
@@ -173,6 +193,7 @@ class Applier:
     def _publish(self, applied: Applied) -> None:
         self.applied_index, self.applied_term = applied.index, applied.term
         self.revision = applied.revision
+        self._has_garbage = True
         self._on_applied(applied)
 
     def _synced(self, index: int) -> None:

@@ -6,7 +6,13 @@ from pathlib import Path
 from dns_node.cluster.apply import Outcomes
 from dns_node.cluster.apply_entry import apply_entry
 from dns_node.cluster.command import Outcome, parse_outcome
+from dns_node.store.reader import Reader
 from dns_node.store.writer import Writer
+
+GARBAGE_ROWS = 2000
+
+GARBAGE_SLICE_ROWS = 1000
+GARBAGE_SLICES = 10
 
 
 class StoreMachine:
@@ -42,8 +48,15 @@ class StoreMachine:
         return outcomes
 
     def sync(self) -> None:
-        """Make what was applied durable."""
+        """Make what was applied durable; and while nobody waits, drop some of the garbage."""
         self.writer.sync()
+        for _ in range(GARBAGE_SLICES):
+            if not self.writer.collect_garbage(GARBAGE_SLICE_ROWS):
+                return
+
+    def collect_garbage(self) -> bool:
+        """Delete a slice of rows that nothing names any more."""
+        return self.writer.collect_garbage(GARBAGE_ROWS) > 0
 
     def find_outcome(self, operation_id: bytes) -> Outcome | None:
         """Return the recorded outcome of an operation, None when it was not applied here."""
@@ -61,6 +74,12 @@ class StoreMachine:
             return {member.node: (member.uuid, member.role) for member in self._reader.members()}
         finally:
             self._reader.reset()
+
+    def view(self) -> Reader:
+        """Return the machine's own reader at the newest revision, for the reactor's thread: it is
+        good until the next call of any method here."""
+        self._reader.renew()
+        return self._reader
 
     def install(self, copy: Path) -> Callable[[], tuple[int, int]]:
         """Return the job that makes *copy* (a verified copy of another node's store) this node's

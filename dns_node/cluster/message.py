@@ -99,7 +99,8 @@ def compose(value: Message | Envelope) -> bytes:
 def parse_message(octets: bytes) -> Message:
     """Return the message; raises CodecError on anything else."""
     try:
-        return _messages.decode(octets)
+        message: Message = _messages.decode(octets)
+        return message
     except msgspec.DecodeError as error:
         raise CodecError(f"no raft message: {error}") from error
 

@@ -258,6 +258,7 @@ class Participation:
         if now_s >= self._next_sync_s:
             self._next_sync_s = now_s + SYNC_EVERY_S
             self.applier.sync()
+            self.applier.collect_garbage()
         standings.own_applied = self.applier.applied_index
         standings.own_durable = self.applier.durable_index
         if self.led[2]:

@@ -66,6 +66,9 @@ class FakeMachine:
     def sync(self):
         self.disk.__dict__.update(copy.deepcopy(self.state.__dict__))
 
+    def collect_garbage(self):
+        return False
+
     def find_outcome(self, operation_id):
         return self.state.outcomes.get(operation_id)
 
