@@ -72,11 +72,15 @@ def _settle_zone(draft: Draft, zone: DraftZone) -> ZoneDiff | None:
     """Check one zone, decide its serial and add its effects; return its difference, None when
     there is none."""
     changed, diff = _difference(zone)
-    if zone.is_there and _is_to_vanish(draft, zone, diff):
-        if zone.published is not None and not zone.is_new:
-            draft.note(f"zone {name_text(zone.apex)} vanished with its last record")
-        zone.drop()
-        changed, diff = {}, []
+    if zone.is_there and zone.flags & AUTO and _is_bare(draft, zone):
+        if _is_to_vanish(draft, zone, diff):
+            if not zone.is_new:
+                draft.note(f"zone {name_text(zone.apex)} vanished with its last record")
+            zone.drop()
+            changed, diff = {}, []
+        elif zone.created_from is not None:
+            # It was given name servers of its own and nothing else: the zone itself is meant.
+            zone.flags &= ~AUTO
     if not zone.is_there:
         return _withdraw(draft, zone)
     _check(draft, zone, changed)
@@ -104,20 +108,21 @@ def _difference(zone: DraftZone) -> tuple[dict[WireName, dict[int, RRset]], list
     return changed, diff
 
 
-def _is_to_vanish(draft: Draft, zone: DraftZone, diff: list[RRsetDiff]) -> bool:
-    """Whether a zone that was made for added names has none left (its SOA and NS do not count)."""
-    if not zone.flags & AUTO:
-        return False
+def _is_bare(draft: Draft, zone: DraftZone) -> bool:
+    """Whether the zone holds no more than its SOA and NS."""
     names = zone.tally.names
     for owner, node in zone.nodes.items():
         names += bool(node) - bool(zone.originals[owner])
     apex_node = draft.node(zone, zone.apex) if names == 1 else None
-    if apex_node is None or not set(apex_node) <= {SOA, NS}:
-        return False
-    if zone.created_from is not None:
-        template = zone.created_from
-        return apex_node == {SOA: template.soa, NS: template.ns}
-    return any(entry.after is None for entry in diff)
+    return apex_node is not None and set(apex_node) <= {SOA, NS}
+
+
+def _is_to_vanish(draft: Draft, zone: DraftZone, diff: list[RRsetDiff]) -> bool:
+    """Whether a bare zone that was made for added names has lost the last of them."""
+    template = zone.created_from
+    if template is None:
+        return any(entry.after is None for entry in diff)
+    return draft.node(zone, zone.apex) == {SOA: template.soa, NS: template.ns}
 
 
 def _withdraw(draft: Draft, zone: DraftZone) -> ZoneDiff | None:

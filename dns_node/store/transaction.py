@@ -249,8 +249,11 @@ def failure(tables: Tables, error: lmdb.Error) -> StoreError:
     text = str(error)
     if isinstance(error, lmdb.MapFullError):
         what = "its address space is full"
-    elif "No space left" in text or isinstance(error, lmdb.DiskError):
+    elif isinstance(error, lmdb.DiskError) or "No space" in text or "File too large" in text:
         what = "the disk is full"
+    elif "Input/output error" in text:
+        # LMDB says this of a write that the disk took a part of only.
+        what = "the disk is full, or broken"
     else:
         what = text
     return StoreError(

@@ -98,6 +98,20 @@ class Writer:
         except lmdb.Error as error:
             raise failure(self._tables, error) from error
 
+    def free_dead_readers(self) -> int:
+        """Free the slots of readers whose process is gone; return how many there were."""
+        return int(self._tables.environment.reader_check())
+
+    def readers(self) -> tuple[int, set[tuple[int, int]]]:
+        """Return the newest LMDB transaction id, and (process id, transaction id) of every reader
+        that looks at one now."""
+        found = set()
+        for line in self._tables.environment.readers().splitlines():
+            words = line.split()
+            if len(words) == 3 and words[0].isdigit() and words[2].isdigit():
+                found.add((int(words[0]), int(words[2])))
+        return int(self._tables.environment.info()["last_txnid"]), found
+
     def collect_garbage(self, max_rows: int) -> int:
         """Delete up to about *max_rows* rows behind the horizons, in a transaction of its own, and
         return how many; 0 when nothing is left to do.  Raises StoreError."""

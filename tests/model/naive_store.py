@@ -95,6 +95,8 @@ class NaiveStore:
         if not zone.is_auto or not set(zone.sets) <= {(apex, SOA), (apex, NS)}:
             return False
         if old is None:
+            if zone.template is not None and zone.sets != zone.template:
+                zone.is_auto = False
             return zone.template is not None and zone.sets == zone.template
         return any(key not in zone.sets for key in old.sets)
 
