@@ -64,9 +64,7 @@ def one_line(text: str) -> str:
     return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
-def begin_logging(
-    level: str, log_format: str, process: str, stream: TextIO | None = None
-) -> None:
+def begin_logging(level: str, log_format: str, process: str, stream: TextIO | None = None) -> None:
     """Send all logging of this process to *stream* (standard error).
 
     *level* is one of LEVELS, *log_format* ``text`` or ``json``, *process* such as ``node`` or
@@ -89,7 +87,9 @@ def set_level(level: str) -> None:
     """Change what is logged."""
     logging.getLogger().setLevel(LEVELS[level])
     # The core's chatter about each connection is for those who look for its faults.
-    logging.getLogger("pysyncobj").setLevel(max(LEVELS[level], logging.WARNING))
+    # And Twisted's about each port.
+    for library in ("pysyncobj", "twisted"):
+        logging.getLogger(library).setLevel(max(LEVELS[level], logging.WARNING))
 
 
 _has_twisted = False
@@ -116,7 +116,8 @@ def _observe(event: dict[str, Any]) -> None:
 
     level = LEVELS.get(getattr(event.get("log_level"), "name", "info"), logging.ERROR)
     namespace = str(event.get("log_namespace") or "twisted")
-    name = namespace if namespace.startswith("twisted") else f"twisted.{namespace}"
+    is_known = namespace.startswith(("twisted", "dns_node"))
+    name = namespace if is_known else f"twisted.{namespace}"
     logger = logging.getLogger(name)
     if not logger.isEnabledFor(level):
         return

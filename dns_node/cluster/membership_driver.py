@@ -20,8 +20,10 @@ from dns_node.cluster.command import (
 )
 from dns_node.cluster.hello import Refusal
 from dns_node.cluster.membership import (
+    LEAVING,
     AddVoter,
     Change,
+    Drop,
     Form,
     HandOver,
     Put,
@@ -128,6 +130,7 @@ class MembershipDriver:
         on_removed: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.cluster_uuid = cluster_uuid
+        self.is_removed = False
         self._reactor = reactor
         self._node, self._uuid = node, uuid
         self._configured = dict(configured)
@@ -140,6 +143,7 @@ class MembershipDriver:
         self._close_since_s: dict[str, float] = {}
         self._welcome_at_s: dict[str, float] = {}
         self._is_busy = False
+        self._failed: Change | None = None
         self._dialed: dict[str, str] = {}
         self._stepping = LoopingCall(self.step)
         self._stepping.clock = reactor
@@ -167,6 +171,8 @@ class MembershipDriver:
 
     def step(self) -> None:
         """Do what is to be done now; errors are logged and the next step tries again."""
+        if self.is_removed:
+            return
         try:
             self._learn_cluster(self._log.cluster_uuid())
             self._dial()
@@ -208,7 +214,9 @@ class MembershipDriver:
 
     def refused(self, who: str, refusal: Refusal) -> None:
         """Take what a peer said when it refused this node."""
-        if refusal.code == "removed":
+        if refusal.code == "removed" and not self.is_removed:
+            self.is_removed = True
+            self._transport.set_peers({})
             log.error("{text}", text=refusal.text)
             self._on_removed(refusal.text)
 
@@ -231,15 +239,17 @@ class MembershipDriver:
 
     async def remove(self, node: str) -> Done | Refused | Unknown:
         """Remove the member *node*, from any node; Done when its vote has ended too."""
-        connected = frozenset(self._transport.peers()) | {self._node}
-        why = check_removal(node, self._log.members(), connected)
+        members = self._log.members()
+        why = check_removal(node, members, frozenset(self._transport.peers()) | {self._node})
         if why:
             return Refused((why,))
-        outcome = await self._log.propose((DropMember(node),))
+        known = members[node]
+        leaving = Member(node, known.uuid, LEAVING, known.raft_loc)
+        outcome = await self._log.propose((PutMember(leaving),))
         deadline_s = self._reactor.seconds() + REMOVAL_S
-        while isinstance(outcome, Done) and node in self._log.voters():
+        while isinstance(outcome, Done) and not self.is_removed and node in self._log.members():
             if self._reactor.seconds() > deadline_s:
-                note = f"node {node} is no member any more; its vote ends when a majority is here"
+                note = f"node {node} is leaving; it is gone once a majority of the rest is here"
                 return Done(outcome.revision, outcome.changed, outcome.zones, (note,))
             await deferLater(self._reactor, 0.05)
         return outcome
@@ -312,7 +322,8 @@ class MembershipDriver:
 
     def _welcome(self) -> Welcome:
         members = tuple(self._log.members().values())
-        return Welcome(self.cluster_uuid, tuple(sorted(self._log.voters())), members)
+        voters = tuple(sorted(self._log.voters()))
+        return Welcome(self._log.cluster_uuid(), voters, members)
 
     async def _make(self, change: Change) -> Any:
         match change:
@@ -321,6 +332,8 @@ class MembershipDriver:
                 return await self._log.propose((FormCluster(self._new_uuid(), tuple(own)),))
             case Put(member):
                 return await self._log.propose((PutMember(member),))
+            case Drop(node):
+                return await self._log.propose((DropMember(node),))
             case AddVoter(node):
                 return await self._log.change_voter(node, True)
             case RemoveVoter(node):
@@ -334,9 +347,12 @@ class MembershipDriver:
     def _made(self, result: Any, change: Change) -> None:
         self._is_busy = False
         if isinstance(result, Done) or result == "":
+            self._failed = None
             log.info("membership: {change}", change=change)
-        else:
-            log.warn("membership: {change} failed: {why}", change=change, why=result)
+        elif self._failed != change:
+            # It is tried again at each step, and said once.
+            self._failed = change
+            log.warn("membership: {change} not yet: {why}", change=change, why=result)
 
     async def _judge_join(self, channel: Channel) -> Welcome | Redirect | NotNow | No:
         if not self._log.is_leading():

@@ -45,7 +45,7 @@ async def change(session: "Session", request: Request) -> Reply:
     if not value.legacy or session.is_silent:
         return reply
     lines = [legacy_before(value.legacy)]
-    if reply.exit_status == DONE and not request.options.is_dry_run:
+    if reply.has_changed:
         lines.append(legacy_after(isinstance(value.edit, Add | Replace)))
     return Reply((*lines, *reply.lines), reply.exit_status)
 
@@ -104,7 +104,7 @@ async def commit(session: "Session", request: Request) -> Reply:
         subject += f" and {len(subjects) - 3} more"
     edits = [part.edit for part in transaction.changes]
     reply = await write(session, edits, request.options, f"the transaction ({subject})")
-    if reply.exit_status != DONE or request.options.is_dry_run or session.is_silent:
+    if not reply.has_changed or session.is_silent:
         return reply
     done = [
         legacy_after(isinstance(part.edit, Add | Replace))

@@ -23,10 +23,10 @@ class Asker:
 
 
 def serial_floor(now_ms: int) -> int:
-    """Return yyyymmdd00 of the day of *now_ms*, UTC: the serial that a change suggests
+    """Return yyyymmdd01 of the day of *now_ms*, UTC: the serial that a change suggests
     (RFC 1912 section 2.2).  Modulo 2^32, since a serial has no more (RFC 1982)."""
     day = time.gmtime(now_ms / 1000)
-    return ((day.tm_year * 100 + day.tm_mon) * 100 + day.tm_mday) * 100 % 2**32
+    return (((day.tm_year * 100 + day.tm_mon) * 100 + day.tm_mday) * 100 + 1) % 2**32
 
 
 def zone_candidates(

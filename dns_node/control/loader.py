@@ -16,9 +16,9 @@ from dns_node.cluster.command import (
     PublishRows,
     Refused,
     StageRows,
-    Unknown,
 )
 from dns_node.config.schema import ZoneFile
+from dns_node.control.api import Answer, LoadReport
 from dns_node.control.sources import ImportPlan, plan_import
 from dns_node.errors import InputError, Problem
 from dns_node.store.layout import rows_digest
@@ -26,7 +26,7 @@ from dns_node.store.reader import Reader
 from dns_node.zone.apex import template
 from dns_node.zone.change import Import, SourceKey, ZoneTemplate
 from dns_node.zone.contents import ZoneContents
-from dns_node.zone.names import BadText, name_text, parse_name
+from dns_node.zone.names import BadText, parse_name
 from dns_node.zone.rrset import RRset, WireName
 from dns_node.zone.zone_file import read_zone_file
 
@@ -39,26 +39,21 @@ STAGED_RECORDS_MIN = 20_000
 """From here on a new zone's rows are staged and published by a small command."""
 SLICE_OCTETS_MAX = 128 * 1024
 
-Propose = Callable[[tuple[Operation, ...], str], Awaitable[Done | Refused | Unknown]]
-"""(operations, reason) -> outcome; the node adds time, operation id, door and actor."""
+Propose = Callable[[tuple[Operation, ...], str], Awaitable[Answer]]
+"""(operations, reason) -> answer; the node adds time, operation id, door and actor."""
 
 
 @dataclass(slots=True)
-class LoadReport:
-    """What a load did: *outcomes* of what was proposed by origin, *unchanged* origins, *warnings*
-    and *errors* as lines for the user.  The reading thread and the reactor fill it in turns."""
+class _Findings:
+    """What a load has found so far; the reading thread and the reactor fill it in turns."""
 
-    outcomes: list[tuple[WireName, Done | Refused | Unknown]] = field(default_factory=list)
-    unchanged: int = 0
+    answers: list[Answer] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def lines(self) -> list[str]:
-        """Return one line per thing that the user should read."""
-        found = list(self.warnings)
-        for origin, outcome in self.outcomes:
-            found.extend(_outcome_lines(name_text(origin), outcome))
-        return found + self.errors
+    def report(self) -> LoadReport:
+        """Return it as the doors want it: warnings first, then every bad line."""
+        return LoadReport((*self.warnings, *self.errors), tuple(self.answers), bool(self.errors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,7 @@ class Loader:
     async def _load(
         self, files: Sequence[ZoneFile], zone_dir: str | None, mode: str | None
     ) -> LoadReport:
-        report = LoadReport()
+        report = _Findings()
         named = await deferToThread(lambda: list(_expand(files, report)))
         places = DeferredSemaphore(PROPOSALS_MAX)
         under_way = []
@@ -110,14 +105,14 @@ class Loader:
                 await places.acquire()
                 under_way.append(ensureDeferred(self._carry(read, mode, report, places)))
         await gatherResults(under_way)
-        return report
+        return report.report()
 
     def _read(
         self,
         files: Sequence[tuple[str, str | None]],
         zone_dir: str | None,
         mode: str | None,
-        report: LoadReport,
+        report: _Findings,
     ) -> list[_Read]:
         """Read and plan some files; runs in a thread."""
         found = []
@@ -148,7 +143,7 @@ class Loader:
         )
 
     async def _carry(
-        self, read: _Read, mode: str | None, report: LoadReport, places: DeferredSemaphore
+        self, read: _Read, mode: str | None, report: _Findings, places: DeferredSemaphore
     ) -> None:
         """Propose one origin's plan, and plan again when another node was quicker."""
         try:
@@ -156,14 +151,13 @@ class Loader:
                 if read.plan.warning:
                     report.warnings.append(read.plan.warning)
                 if read.plan.operation is None:
-                    report.unchanged += 1
                     return
-                outcome = await self._propose_import(read, read.plan.operation)
+                answer = await self._propose_import(read, read.plan.operation)
                 again = None
-                if isinstance(outcome, Refused) and tries_left:
+                if isinstance(answer.outcome, Refused) and tries_left:
                     again = await deferToThread(self._plan_again, read, mode)
                 if again is None or again.plan == read.plan:
-                    report.outcomes.append((read.key.origin, outcome))
+                    report.answers.append(answer)
                     return
                 read = again
         finally:
@@ -176,15 +170,15 @@ class Loader:
         finally:
             self._reader.reset()
 
-    async def _propose_import(self, read: _Read, operation: Import) -> Done | Refused | Unknown:
+    async def _propose_import(self, read: _Read, operation: Import) -> Answer:
         reason = f"zone file {read.key.path}"
         if operation.mode not in ("new", "replace") or len(operation.adds) < STAGED_RECORDS_MIN:
             return await self._propose((operation,), reason)
         stage = secrets.token_bytes(OPERATION_ID_OCTETS)
         for rows in _slices(read.contents):
-            outcome = await self._propose((StageRows(stage, rows),), reason)
-            if not isinstance(outcome, Done):
-                return outcome
+            answer = await self._propose((StageRows(stage, rows),), reason)
+            if not isinstance(answer.outcome, Done):
+                return answer
         key = read.key
         publish = PublishRows(stage, key.origin, operation.mode, read.digest, key.node, key.path)
         return await self._propose((publish,), reason)
@@ -214,7 +208,7 @@ def _slices(
         yield tuple(rows)
 
 
-def _expand(files: Sequence[ZoneFile], report: LoadReport) -> Iterator[tuple[str, str | None]]:
+def _expand(files: Sequence[ZoneFile], report: _Findings) -> Iterator[tuple[str, str | None]]:
     """Yield (absolute path, origin) of each file once; a name that matches none is an error."""
     seen = set()
     for file in files:
@@ -228,17 +222,3 @@ def _expand(files: Sequence[ZoneFile], report: LoadReport) -> Iterator[tuple[str
             if path not in seen:
                 seen.add(path)
                 yield path, file.origin
-
-
-def _outcome_lines(origin: str, outcome: Done | Refused | Unknown) -> list[str]:
-    match outcome:
-        case Done(revision, True, zones):
-            serials = [serial for apex, serial in zones if name_text(apex) == origin]
-            serial = f" serial {serials[0]}" if serials else ""
-            return [f"loaded {origin}{serial} revision {revision}"]
-        case Done():
-            return []
-        case Refused(reasons):
-            return [f"{origin} was not loaded; nothing changed: {reason}" for reason in reasons]
-        case Unknown(operation_id, why):
-            return [f"{origin}: outcome unknown, operation {operation_id.hex()}: {why}"]

@@ -17,11 +17,13 @@ ZONES_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to one line; *is_quit* asks the console to end."""
+    """The answer to one line; *is_quit* asks the console to end, *has_changed* says that
+    something was written."""
 
     lines: tuple[str, ...] = ()
     exit_status: int = DONE
     is_quit: bool = False
+    has_changed: bool = False
 
 
 def printable(text: str) -> str:
@@ -59,7 +61,8 @@ def outcome_reply(answer: Answer, wait: str, subject: str, verb: str = "") -> Re
     """
     match answer.outcome:
         case Done() as done:
-            return Reply((*done.notes, f"OK {_done_text(done)}{_visibility(answer, wait)}"), DONE)
+            return Reply((*done.notes, f"OK {_done_text(done)}{_visibility(answer, wait)}"), DONE,
+                         has_changed=done.changed)  # fmt: skip
         case Refused(reasons):
             return refused(subject, reasons)
         case Unknown(operation_id, why):

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from dns_node import __version__
@@ -23,14 +24,18 @@ from dns_node.cluster.machine import StoreMachine
 from dns_node.cluster.replica import Replica
 from dns_node.config.launch import Launch
 from dns_node.config.schema import Settings, ZoneFile
-from dns_node.control.api import Answer, ControlView, JoinToken
+from dns_node.control.api import Answer, ControlView, JoinToken, LoadReport
 from dns_node.control.compose import serial_floor, zone_template
-from dns_node.control.loader import Loader, LoadReport
+from dns_node.control.loader import Loader
 from dns_node.control.workers import Workers
 from dns_node.errors import StoreError
 from dns_node.zone.names import name_text
 
 TOKEN_OCTETS = 24
+NO_CLUSTER = (
+    "NO CLUSTER YET: it forms when a majority of the configured nodes is connected. "
+    "The change was not made; try again."
+)
 
 
 class MemberChanges(Protocol):
@@ -90,8 +95,16 @@ class Service:
         finally:
             reader.reset()
 
+    def is_formed(self) -> bool:
+        """Return whether this node's store knows its cluster."""
+        with self.view() as view:
+            return bool(view.meta().cluster_uuid)
+
     async def propose(self, command: Command, wait: str = "node") -> Answer:
         """Have *command* ordered, applied and, by *wait*, served everywhere."""
+        if not self.is_formed():
+            # The first command of all fixes the cluster and its members.
+            return Answer(Refused((NO_CLUSTER,)))
         deadline_s = float(self.settings.cluster.command_timeout_s)
         outcome = await self._replica.propose(command, deadline_s)
         if wait == "node" or not isinstance(outcome, Done):
@@ -121,7 +134,7 @@ class Service:
         """Load one zone file; it is managed from now on."""
         file = next((file for file in self.files if file.file == path), ZoneFile(path, None))
         report = await self._load((file,), mode)
-        if file not in self.files and not report.errors:
+        if file not in self.files and not report.has_problems:
             self.files += (file,)
         return report
 
@@ -131,8 +144,7 @@ class Service:
             return await self.load(path, None)
         lines = self.reload_settings()
         report = await self._load(self.files, None)
-        report.warnings[:0] = lines
-        return report
+        return replace(report, lines=(*lines, *report.lines))
 
     async def _load(self, files: Sequence[ZoneFile], mode: str | None) -> LoadReport:
         machine = self._open_machine()
@@ -143,10 +155,8 @@ class Service:
         self._loader.make_template = lambda apex: zone_template(apex, zones)
         return await self._loader.load(files, self.settings.zone_dir, mode)
 
-    async def _propose_import(
-        self, operations: tuple[Operation, ...], reason: str
-    ) -> Done | Refused | Unknown:
-        return (await self.change("file", operations, reason)).outcome
+    async def _propose_import(self, operations: tuple[Operation, ...], reason: str) -> Answer:
+        return await self.change("file", operations, reason)
 
     # Members
 

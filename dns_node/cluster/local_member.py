@@ -1,0 +1,196 @@
+"""A node's part in its cluster: link, replica, membership and snapshots, joined together."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from dns_node import __version__
+from dns_node.cluster.channel import Channel, ChannelClosedError
+from dns_node.cluster.command import OPERATION_ID_OCTETS
+from dns_node.cluster.identity import open_identity, record_cluster
+from dns_node.cluster.join import join
+from dns_node.cluster.machine import StoreMachine
+from dns_node.cluster.manifest import Manifest
+from dns_node.cluster.membership_driver import KIND, MembershipDriver
+from dns_node.cluster.replica import Replica, ReplicaSettings
+from dns_node.cluster.replica_log import ReplicaLog
+from dns_node.cluster.snapshot import SnapshotReceiver, SnapshotSender
+from dns_node.cluster.transport import Credentials, Transport
+from dns_node.store.reader import describe_copy
+
+OLD_GENERATION_S = 30.0
+"""How long the store that a snapshot replaced stays: by then every reader has moved on."""
+
+log = Logger(namespace="dns_node.cluster")
+
+
+class LocalMember:
+    """Everything of this node that talks to the other nodes.
+
+    *configured* maps the ids of the configuration to 'host:port'.  Opening raises InputError or
+    StoreError with what to do; nothing listens then.  *on_generation* is called when the store
+    was replaced by a snapshot: the workers have to reopen it.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        node: str,
+        data_directory: Path,
+        raft_loc: str,
+        configured: Mapping[str, str],
+        tls: Credentials | None,
+        settings: ReplicaSettings,
+        on_generation: Callable[[], None],
+    ):
+        self._reactor, self._directory = reactor, data_directory
+        self._node, self._raft_loc, self._on_generation = node, raft_loc, on_generation
+        self.machine: StoreMachine | None = None
+        self.on_removed: Callable[[str], None] = lambda text: None
+        self.identity = open_identity(data_directory)
+        self.transport = Transport(reactor, raft_loc, self._hello, tls)
+        self.replica = Replica(
+            node, data_directory, self.transport.send, reactor, self._open_machine, settings
+        )
+        self.log = ReplicaLog(
+            self.replica, self._view, now_ms, lambda: os.urandom(OPERATION_ID_OCTETS)
+        )
+        self.members = MembershipDriver(
+            reactor,
+            node,
+            self.identity.uuid,
+            configured,
+            self.transport,
+            self.log,
+            lambda: str(uuid.uuid4()),
+            self.identity.cluster_uuid,
+            self._record_cluster,
+            lambda text: self.on_removed(text),
+        )
+        self._sender = SnapshotSender(
+            reactor,
+            data_directory / "snapshot-out",
+            self._copy,
+            self.replica.voters_at,
+            self._pin,
+        )
+        self._receiver = SnapshotReceiver(
+            reactor,
+            data_directory / "snapshot-in",
+            self._open_snapshot_channel,
+            lambda: self.replica.status().applied_index,
+            lambda: self.members.cluster_uuid,
+            self._install,
+        )
+        self._wire()
+
+    # Life
+
+    def open(self) -> None:
+        """Open journal and store; nothing is sent yet.  Raises StoreError."""
+        self.replica.start()
+
+    def start(self) -> "Deferred[None]":
+        """Listen and take part; the Deferred fails with InputError when the address is taken."""
+        return self.transport.start().addCallback(lambda _: self.members.start())
+
+    async def join(self, seed: str, token: str) -> None:
+        """Enter the cluster of the member at *seed*; does nothing when this node is in it already.
+        Raises InputError with the cluster's reasons."""
+        if self.log.is_formed():
+            return
+        self.members.enter(await join(self._reactor, self.transport, seed, token))
+
+    async def stop(self) -> None:
+        """Stop taking part, and write what is under way."""
+        self.members.stop()
+        self._sender.stop()
+        await self.transport.stop()
+        self.replica.stop()
+
+    # Wiring
+
+    def _wire(self) -> None:
+        transport, replica = self.transport, self.replica
+        transport.on_connected = replica.peer_connected
+        transport.on_disconnected = replica.peer_disconnected
+        transport.on_hello = replica.peer_changed
+        transport.on_frame = replica.frame_received
+        transport.on_request = self._requested
+        transport.on_refused = self.members.refused
+        replica.on_frame = self._framed
+        replica.on_behind = self._receiver.want
+
+    def _hello(self) -> dict[str, Any]:
+        formed = self.replica.is_formed
+        return {
+            "version": __version__,
+            "node": self._node,
+            "uuid": self.identity.uuid,
+            "raft_loc": self._raft_loc,
+            "term": self.replica.status().term if formed else 0,
+            **self.members.hello_fields(),
+        }
+
+    async def _requested(self, kind: str, channel: Channel) -> None:
+        if kind == "snapshot":
+            await self._sender.serve(channel)
+        elif kind == "join":
+            await self.members.serve_join(channel)
+        else:
+            channel.close()
+
+    def _framed(self, node: str, kind: str, body: bytes) -> None:
+        if kind == KIND:
+            self.members.frame_received(node, body)
+
+    def _open_machine(self, directory: Path) -> StoreMachine:
+        self.machine = StoreMachine(directory)
+        return self.machine
+
+    def _view(self) -> Any:
+        assert self.machine is not None
+        return self.machine.view()
+
+    def _record_cluster(self, cluster_uuid: str) -> None:
+        self.identity = record_cluster(self._directory, self.identity, cluster_uuid)
+
+    # Snapshots
+
+    def _copy(self, directory: Path) -> tuple[int, int, str]:
+        assert self.machine is not None
+        self.machine.writer.copy(directory)
+        return describe_copy(directory)
+
+    def _pin(self) -> Callable[[], None]:
+        name = f"snapshot {uuid.uuid4()}"
+        self.replica.pin(name, self.replica.status().applied_index)
+        return lambda: self.replica.pin(name, None)
+
+    async def _open_snapshot_channel(self, node: str) -> Channel:
+        location = self.members.location(node)
+        if not location:
+            raise ChannelClosedError(f"where node {node} listens is not known")
+        return await self.transport.request("snapshot", location, node)
+
+    async def _install(self, directory: Path, manifest: Manifest) -> None:
+        machine = self.machine
+        assert machine is not None
+        await self.replica.install(machine.install(directory), frozenset(manifest.voters))
+        self._on_generation()
+        self._reactor.callLater(OLD_GENERATION_S, self._forget_old, machine)
+
+    def _forget_old(self, machine: StoreMachine) -> None:
+        if self.machine is machine and self.replica.is_formed:
+            machine.writer.remove_old_generations()
+
+
+def now_ms() -> int:
+    """Return the time (Unix, milliseconds)."""
+    return time.time_ns() // 1_000_000
