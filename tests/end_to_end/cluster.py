@@ -120,15 +120,24 @@ class Cluster:
         self.processes[n] = NodeProcess(command, self.folder, environment())
         return self.processes[n]
 
-    def start_all(self, deadline_s: float = 40.0, zones: bool = True) -> "Cluster":
+    def start_all(self, deadline_s: float = 30.0, zones: bool = True) -> "Cluster":
         """Start every node and wait until each says that it serves and has the zones of all."""
         for n in self.ports:
             self.start(n, zones=None if zones else [])
         for n in self.ports:
-            self.processes[n].out.wait_for(READY, deadline_s=deadline_s)
+            self.wait_ready(n, deadline_s)
         if zones:
             self.wait_zones(deadline_s)
         return self
+
+    def wait_ready(self, n: int, deadline_s: float = 30.0) -> None:
+        """Wait for the start-up line that ends the start of node *n*."""
+        process = self.processes[n]
+        try:
+            process.out.wait_for(READY, deadline_s=deadline_s)
+        except AssertionError as error:
+            log = "\n  ".join(process.err.since()[-30:])
+            raise AssertionError(f"node {n}: {error}\nand on standard error:\n  {log}") from None
 
     def wait_zones(self, deadline_s: float = 20.0) -> None:
         """Wait until every running node answers for the shipped zones of all configured nodes."""
@@ -142,7 +151,7 @@ class Cluster:
         if n in self.processes:
             self.forget(n)
         process = self._spawn(n)
-        process.out.wait_for(READY, deadline_s=deadline_s)
+        self.wait_ready(n, deadline_s)
         return process
 
     def restart_hard(self, n: int, deadline_s: float = 30.0) -> NodeProcess:
