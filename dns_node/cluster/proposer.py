@@ -57,7 +57,7 @@ class _Pending:
     command: Command
     octets: bytes
     deadline_s: float
-    answer: "Deferred[Answer]"
+    answers: "list[Deferred[Answer]]"
     route: tuple[str, int] | None = None
     routed_s: float = 0.0
     attempts: set[int] = field(default_factory=set)
@@ -119,10 +119,10 @@ class Proposer:
         earlier = self._pending.get(command.operation_id)
         answer: Deferred[Answer] = Deferred()
         if earlier is not None:
-            earlier.answer.addBoth(lambda result: (answer.callback(result), result)[1])
+            earlier.answers.append(answer)
             return answer
         now_s = self._seconds()
-        pending = _Pending(command, octets, now_s + deadline_s, answer)
+        pending = _Pending(command, octets, now_s + deadline_s, [answer])
         self._pending[command.operation_id] = pending
         self._route(pending, now_s)
         self._check(pending, now_s)
@@ -289,4 +289,5 @@ class Proposer:
         del self._pending[pending.command.operation_id]
         if pending.queued is not None:
             pending.queued.is_withdrawn = True
-        pending.answer.callback(answer)
+        for waiting in pending.answers:
+            waiting.callback(answer)

@@ -106,9 +106,7 @@ class ReplicaTest(unittest.TestCase):
     async def apply_large(self):
         nodes = await self.start(1)
         operations = tuple(PutKey(f"large{number}", "x" * 60_000) for number in range(20))
-        large = Command(
-            os.urandom(16), int(time.time() * 1000), "test", "test", operations
-        )
+        large = Command(os.urandom(16), int(time.time() * 1000), "test", "test", operations)
         answer = await nodes[0].replica.propose(large)
         assert isinstance(answer, Done), answer
         assert answer.changed
