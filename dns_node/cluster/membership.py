@@ -4,7 +4,8 @@ The member table in the store says what should be; the leader makes raft's voter
 change at a time.  A row without a raft voter behind it, or the reverse, is what a leader that died
 half-way leaves behind, and each case below goes on from there:
 
-* leave: the row is dropped first (by any node, as a command), then the voter is removed;
+* leave: the row says `LEAVING` first (any node proposes that), then the voter is removed, then the
+  row is dropped: until then its acks count, which two voters that become one can't do without;
 * replace (a wiped data directory): the voter is removed first, then the row gets the new uuid as a
   learner; so a learner's row that has a voter behind it is always one that was just promoted;
 * promote: the voter is added first, then the row says so.
@@ -15,6 +16,9 @@ from dataclasses import dataclass
 
 from dns_node.cluster.command import Member
 from dns_node.cluster.hello import Peer, id_order
+
+LEAVING = "leaving"
+"""The role of a member that is to be removed; as before, until the leader has done so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,13 @@ class RemoveVoter:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """Propose that *node* is a member no more."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class HandOver:
     """Let another node lead: this one is to leave."""
 
@@ -84,7 +95,7 @@ class TurnAway:
     text: str
 
 
-Change = Form | Put | AddVoter | RemoveVoter | HandOver
+Change = Form | Put | Drop | AddVoter | RemoveVoter | HandOver
 Word = SendWelcome | TurnAway
 
 
@@ -145,7 +156,7 @@ def check_removal(node: str, members: Mapping[str, Member], connected: frozenset
     that can be reached, this one counted."""
     if node not in members:
         return f"there is no member {node}; see MEMBERS"
-    if members[node].role != "voter":
+    if members[node].role not in ("voter", LEAVING):
         return ""
     rest = {other for other, member in members.items() if member.role == "voter"} - {node}
     if not rest:
@@ -169,7 +180,11 @@ def _form(situation: Situation) -> Form:
 
 
 def _find_leaving(situation: Situation) -> Change | None:
-    for node in sorted(situation.voters - situation.members.keys(), key=id_order):
+    leaving = {n for n, member in situation.members.items() if member.role == LEAVING}
+    # A voter that has no row at all was dropped by hand.
+    for node in sorted(leaving | (situation.voters - situation.members.keys()), key=id_order):
+        if node not in situation.voters:
+            return Drop(node)
         if node != situation.node:
             return RemoveVoter(node)
         if len(situation.voters) > 1:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from dns_node.cluster.command import Member
 from dns_node.cluster.hello import Peer
 from dns_node.cluster.membership import (
+    LEAVING,
     AddVoter,
+    Drop,
     Form,
     HandOver,
     Put,
@@ -144,16 +146,26 @@ def test_an_edge_never_becomes_a_voter():
     assert find_change(situation(rows, peers=[peer("9")], caught_up="9")) is None
 
 
-def test_who_has_left_loses_its_vote():
+def test_who_leaves_loses_its_vote_then_its_row_and_is_told():
     peers = [peer("1"), peer("2")]
-    left = situation("01", voters="012", peers=peers)
-    assert find_change(left) == RemoveVoter("2")
-    [word] = find_words(left)
+    rows = [member("0"), member("1"), member("2", role=LEAVING)]
+    assert find_change(situation(rows, "012", peers)) == RemoveVoter("2")
+    assert find_change(situation(rows, "01", peers)) == Drop("2")
+    [word] = find_words(situation("01", peers=peers))
     assert (word.node, word.code) == ("2", "removed")
 
 
-def test_a_leader_that_has_left_lets_another_lead():
-    assert find_change(situation("12", voters="012", peers=[peer("1")])) == HandOver()
+def test_a_voter_without_a_row_loses_its_vote():
+    assert find_change(situation("01", voters="012")) == RemoveVoter("2")
+
+
+def test_a_leader_that_leaves_lets_another_lead():
+    rows = [member("0", role=LEAVING), member("1"), member("2")]
+    assert find_change(situation(rows, "012", [peer("1")])) == HandOver()
+
+
+def test_the_last_voter_stays():
+    assert find_change(situation([member("0", role=LEAVING)], "0")) is None
 
 
 def test_a_removed_node_that_is_configured_is_not_let_in_again_until_it_is_empty():
@@ -186,7 +198,7 @@ def test_removal_is_refused_when_it_would_end_the_cluster():
 
 nodes = st.sampled_from("01234")
 uuids = st.sampled_from(["", "a", "b"])
-roles = st.sampled_from(["voter", "learner", "edge"])
+roles = st.sampled_from(["voter", "learner", "edge", LEAVING])
 tables = st.dictionaries(nodes, st.tuples(uuids, roles))
 link_peers = st.dictionaries(
     nodes, st.tuples(uuids.filter(bool), st.sampled_from(["", "c"]), st.booleans())

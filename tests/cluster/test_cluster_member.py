@@ -1,0 +1,198 @@
+"""Whole members in one process: real sockets, real disks, real raft; no workers."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import maybeDeferred
+
+from dns_node.cluster.cluster_member import ClusterMember
+from dns_node.cluster.command import Command, Done, PutKey, PutToken, Refused
+from dns_node.cluster.replica import ReplicaSettings
+from dns_node.cluster.welcome import hash_token, make_token
+from dns_node.errors import InputError
+
+from .links import LinkCase, coroutine, free_locations, until
+
+NOW_MS = 1_800_000_000_000
+LATER_MS = 4_000_000_000_000
+
+
+class TestClusterMember(LinkCase):
+    """Each test is one story of a cluster."""
+
+    timeout = 60
+
+    def setUp(self):
+        """Make room for the data directories."""
+        self.place = Path(tempfile.mkdtemp(prefix="dns-node-members-"))
+        self.addCleanup(shutil.rmtree, self.place, True)
+        self.commands = 0
+        self.told = []
+
+    async def start(self, node, configured, raft_loc=None, settings=None, place=None):
+        """Start a member."""
+        member = ClusterMember(
+            reactor,
+            node,
+            self.place / (place or node),
+            raft_loc or configured[node],
+            configured,
+            settings=settings,
+            on_removed=self.told.append,
+        )
+        member.is_stopped = False
+        self.addCleanup(self.stop, member)
+        await member.start()
+        return member
+
+    def stop(self, member):
+        """Stop a member once."""
+        if member.is_stopped:
+            return None
+        member.is_stopped = True
+        return maybeDeferred(member.stop)
+
+    async def form(self, count):
+        """Return *count* members that have formed a cluster, and their configuration."""
+        locations = free_locations(count)
+        configured = {str(number): location for number, location in enumerate(locations)}
+        members = [await self.start(node, configured) for node in configured]
+        await self.settled(members)
+        return members, configured
+
+    async def settled(self, members):
+        """Wait until every one of *members* is a voter that all know."""
+        nodes = {member.replica.node for member in members}
+
+        def is_settled():
+            return all(
+                {n for n, (u, role) in m.replica.members.items() if u and role == "voter"} == nodes
+                and m.replica.is_formed
+                and m.replica.journal.voters() == nodes
+                and m.replica.status().leader in nodes
+                for m in members
+            )
+
+        await until(is_settled, "the members did not settle")
+
+    async def propose(self, member, *operations):
+        """Return the outcome of a command."""
+        self.commands += 1
+        identifier = self.commands.to_bytes(16, "big")
+        command = Command(identifier, NOW_MS, "test", "test", operations)
+        return await member.replica.propose(command)
+
+    async def put(self, member, value):
+        """Set the key everybody looks at."""
+        outcome = await self.propose(member, PutKey("key", value))
+        assert isinstance(outcome, Done), outcome
+
+    async def all_have(self, members, value):
+        """Wait until every store has *value*."""
+        await until(lambda: all(member._view().value("key") == value for member in members))
+
+    async def token(self, member):
+        """Return a good join token."""
+        token = make_token(bytes(16))
+        assert isinstance(await self.propose(member, PutToken(hash_token(token), LATER_MS)), Done)
+        return token
+
+    @coroutine
+    async def test_one_node_alone_is_a_cluster(self):
+        [alone], _ = await self.form(1)
+        await self.put(alone, "1")
+        await until(lambda: alone.identity.cluster_uuid)
+        assert alone.membership.cluster_uuid == alone.identity.cluster_uuid
+
+    @coroutine
+    async def test_three_form_one_leaves_and_is_told(self):
+        members, _ = await self.form(3)
+        await self.put(members[2], "1")
+        await self.all_have(members, "1")
+        await until(lambda: all(member.identity.cluster_uuid for member in members))
+        assert len({member.identity.cluster_uuid for member in members}) == 1
+        leader = members[0].replica.status().leader
+        goes = next(member for member in members if member.replica.node == leader)
+        stay = [member for member in members if member is not goes]
+        outcome = await stay[0].membership.remove(leader)
+        assert isinstance(outcome, Done), outcome
+        await self.settled(stay)
+        await until(lambda: self.told)
+        assert "removed" in self.told[0]
+        await self.put(stay[1], "2")
+        await self.all_have(stay, "2")
+
+    @coroutine
+    async def test_a_configured_node_that_comes_late_is_bound(self):
+        locations = free_locations(3)
+        configured = {str(number): location for number, location in enumerate(locations)}
+        two = [await self.start(node, configured) for node in "01"]
+        await until(lambda: all(member.identity.cluster_uuid for member in two))
+        await self.put(two[0], "1")
+        late = await self.start("2", configured)
+        await self.settled([*two, late])
+        await self.all_have([late], "1")
+
+    @coroutine
+    async def test_a_node_joins_with_a_token_once_and_leaves(self):
+        [seed], configured = await self.form(1)
+        await self.put(seed, "1")
+        [location] = free_locations(1)
+        joiner = await self.start("j", {}, location)
+        try:
+            await joiner.join(configured["0"], "wrong")
+        except InputError as error:
+            assert "JOIN-TOKEN" in str(error)
+        else:
+            raise AssertionError("it was let in with a wrong token")
+        token = await self.token(seed)
+        await joiner.join(configured["0"], token)
+        await self.settled([seed, joiner])
+        await self.all_have([joiner], "1")
+        other = await self.start("k", {}, free_locations(1)[0])
+        try:
+            await other.join(configured["0"], token)
+        except InputError as error:
+            assert "used" in str(error)
+        else:
+            raise AssertionError("a token was good twice")
+        assert isinstance(await seed.membership.remove("nobody"), Refused)
+        outcome = await joiner.membership.remove("j")
+        assert isinstance(outcome, Done), outcome
+        await self.settled([seed])
+        await self.put(seed, "2")
+
+    @coroutine
+    async def test_a_wiped_node_comes_back_as_learner_and_votes_again(self):
+        members, configured = await self.form(3)
+        await self.put(members[0], "1")
+        await self.all_have(members, "1")
+        before = members[2].identity.uuid
+        await self.stop(members[2])
+        shutil.rmtree(self.place / "2")
+        members[2] = await self.start("2", configured)
+        assert members[2].identity.uuid != before
+        now = members[2].identity.uuid
+        await until(lambda: members[0].replica.members["2"] == (now, "voter"), "it is no voter")
+        await self.settled(members)
+        await self.all_have(members, "1")
+        await self.put(members[2], "2")
+        await self.all_have(members, "2")
+
+    @coroutine
+    async def test_a_node_that_the_log_can_not_serve_takes_a_snapshot(self):
+        [seed], configured = await self.form(1)
+        for number in range(40):
+            await self.put(seed, str(number))
+        await until(lambda: seed.replica.status().log_entries == 0)
+        joiner = await self.start("j", {}, free_locations(1)[0], ReplicaSettings())
+        await joiner.join(configured["0"], await self.token(seed))
+        await self.settled([seed, joiner])
+        await self.all_have([joiner], "39")
+        assert joiner.machine.writer.path.name == "2"
+        await self.put(joiner, "last")
+        await self.all_have([seed, joiner], "last")
+        digests = {member._view().digest() for member in (seed, joiner)}
+        assert len(digests) == 1
