@@ -86,7 +86,10 @@ def data_dir_of(arguments: Arguments) -> str:
     """Return the data directory that *arguments* mean, for ``ctl``; raises InputError."""
     if arguments.data_dir is not None:
         return os.path.abspath(arguments.data_dir)
-    return prepare(replace(arguments, join=arguments.join or "")).node.data_dir
+    if arguments.node_id is None:
+        return prepare(arguments).node.data_dir
+    # A node that joined is in no configuration, and has its place all the same.
+    return prepare(replace(arguments, join="")).node.data_dir
 
 
 def _settings(arguments: Arguments) -> Settings:

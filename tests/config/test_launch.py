@@ -119,5 +119,6 @@ def test_a_join_address_that_is_none_is_refused():
 def test_ctl_finds_the_data_directory_of_any_node(config, tmp_path):
     assert data_dir_of(Arguments(data_dir="/d")) == "/d"
     assert data_dir_of(Arguments(node_id="1", config=config)) == str(tmp_path / "data" / "node-1")
+    assert data_dir_of(Arguments(home=str(tmp_path))) == str(tmp_path / "data" / "alone")
     joined = Arguments(node_id="3", home=str(tmp_path))
     assert data_dir_of(joined) == str(tmp_path / "data" / "node-3")
