@@ -4,6 +4,7 @@ import msgspec
 
 from dns_node.cluster.admission import row_of
 from dns_node.cluster.command import (
+    OPERATION_ID_OCTETS,
     Command,
     Outcome,
     compose_outcome,
@@ -42,15 +43,19 @@ def apply_command(
     An operation id that has an outcome gets that again; it is not carried out twice.
     """
     is_old = command.proposed_at_ms < transaction.meta().operations_horizon_ms
-    recorded = None if is_old else transaction.operation(command.operation_id)
+    is_recordable = not is_old and len(command.operation_id) == OPERATION_ID_OCTETS
+    recorded = transaction.operation(command.operation_id) if is_recordable else None
     if recorded is not None:
         return [(command.operation_id, parse_outcome(recorded))]
     outcome, effects = judge(transaction, command)
+    if command.dry_run:
+        # A dry run is judged where it is asked for; one that got into the log changes nothing.
+        return [(command.operation_id, outcome)]
     _write(transaction, effects)
     ids = [command.operation_id]
     if effects.also_recorded is not None:
         ids.append(effects.also_recorded)
-    if not is_old:
+    if is_recordable:
         row = OperationRow(command.proposed_at_ms, compose_outcome(outcome))
         for operation_id in ids:
             transaction.put_operation(operation_id, row)

@@ -6,7 +6,7 @@ from dns_node.cluster.effects import Effects, RowsChange, ZoneChange
 from dns_node.store.history import HistoryRow, KeyDiff, RRsetDiff, ZoneDiff
 from dns_node.zone.change import Import, Replace
 from dns_node.zone.check import node_findings
-from dns_node.zone.names import name_text
+from dns_node.zone.names import ancestors, is_subdomain, name_text, parent
 from dns_node.zone.rrset import RRset, WireName
 from dns_node.zone.soa import (
     is_later,
@@ -18,6 +18,7 @@ from dns_node.zone.soa import (
 )
 from dns_node.zone.view import AUTO, ZoneHeader
 
+DNAME = 39
 GONE = -1
 """The "serial" of a zone that is not there."""
 
@@ -144,6 +145,8 @@ def _check(draft: Draft, zone: DraftZone, changed: dict[WireName, dict[int, RRse
             is_legacy = finding.is_cname_clash and _may_clash(draft, zone, owner)
             if not finding.is_warning and not is_legacy:
                 draft.refuse(finding.text, zone.touched_by[owner])
+    if zone.tally.dnames or any(DNAME in node for node in changed.values()):
+        _check_dnames(draft, zone, changed)
     if zone.apex not in changed and not zone.is_new:
         return
     apex_node = draft.node(zone, zone.apex) or {}
@@ -157,6 +160,33 @@ def _check(draft: Draft, zone: DraftZone, changed: dict[WireName, dict[int, RRse
             "(RFC 1035 section 5.2). Add another first.",
             number,
         )
+
+
+def _check_dnames(draft: Draft, zone: DraftZone, changed: dict[WireName, dict[int, RRset]]) -> None:
+    """Refuse names below a DNAME (RFC 6672 section 2.4)."""
+    for owner, node in changed.items():
+        for above in ancestors(owner):
+            if not node or above == zone.apex:
+                break
+            upper = parent(above)
+            if DNAME in (draft.node(zone, upper) or {}):
+                _refuse_below(draft, zone, owner, upper)
+        if DNAME in node and DNAME not in (zone.originals[owner] or {}):
+            below = draft.view.successor(zone.zone_id, owner)
+            while below is not None and is_subdomain(below, owner):
+                if below not in changed:
+                    _refuse_below(draft, zone, below, owner)
+                    break
+                below = draft.view.successor(zone.zone_id, below)
+
+
+def _refuse_below(draft: Draft, zone: DraftZone, owner: WireName, dname: WireName) -> None:
+    number = zone.touched_by.get(owner, zone.touched_by.get(dname, 0))
+    draft.refuse(
+        f"{name_text(owner)} lies below the DNAME at {name_text(dname)}, where nothing may be "
+        "(RFC 6672 section 2.4). Remove one of them.",
+        number,
+    )
 
 
 def _may_clash(draft: Draft, zone: DraftZone, owner: WireName) -> bool:

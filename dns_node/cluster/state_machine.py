@@ -31,7 +31,8 @@ from dns_node.cluster.draft import Draft
 from dns_node.cluster.effects import Effects, StageChange
 from dns_node.cluster.preconditions import unmet
 from dns_node.cluster.settle import settle
-from dns_node.store.rows import KEY_OCTETS_MAX, STAGE_OCTETS_MAX, Stage, StateView
+from dns_node.cluster.shape import misshapen
+from dns_node.store.rows import KEY_OCTETS_MAX, Stage, StateView
 from dns_node.zone.change import Add, DropZone, Import, Remove, Replace, RestoreZone
 
 SLICES_MAX = 1 << 16
@@ -48,6 +49,9 @@ def judge(view: StateView, command: Command) -> tuple[Outcome, Effects]:
         return Refused((f"{why}. Look at the zone, then try again.",)), Effects()
     if not command.operations:
         return Refused(("the command is empty",)), Effects()
+    wrong = misshapen(command)
+    if wrong:
+        return Refused((wrong,)), Effects()
     if len(command.operations) > 1 and any(isinstance(o, _STAGING) for o in command.operations):
         return Refused(("a staging operation must stand alone in its command",)), Effects()
     objections = unmet(view, command.preconditions)
@@ -111,8 +115,8 @@ def _set_key(draft: Draft, key: str, value: str | None) -> None:
 
 
 def _stage_slice(draft: Draft, change: StageSlice) -> None:
-    if not 0 < len(change.stage) <= STAGE_OCTETS_MAX or not 0 <= change.number < SLICES_MAX:
-        draft.refuse(f"a stage has 1 to {STAGE_OCTETS_MAX} octets and {SLICES_MAX} slices at most")
+    if not 0 <= change.number < SLICES_MAX:
+        draft.refuse(f"a stage has {SLICES_MAX} slices at most")
         return
     stage = draft.view.stage(change.stage) or Stage(draft.command.proposed_at_ms)
     if stage.zone_id:
@@ -127,7 +131,7 @@ def _stage_slice(draft: Draft, change: StageSlice) -> None:
 def _run_staged(
     view: StateView, command: Command, change: RunStaged
 ) -> tuple[Outcome, Effects]:
-    stage = view.stage(change.stage) if 0 < len(change.stage) <= STAGE_OCTETS_MAX else None
+    stage = view.stage(change.stage)
     numbers = range(change.slices) if stage is not None and stage.slices == change.slices else ()
     slices = [view.stage_slice(change.stage, number) for number in numbers]
     octets = b"".join([octets for octets in slices if octets is not None])

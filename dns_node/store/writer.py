@@ -112,6 +112,11 @@ class Writer:
                 found.add((int(words[0]), int(words[2])))
         return int(self._tables.environment.info()["last_txnid"]), found
 
+    def check_readers(self) -> int:
+        """Free the slots of readers whose process died, which would pin pages; return how many."""
+        freed: int = self._tables.environment.reader_check()
+        return freed
+
     def collect_garbage(self, max_rows: int) -> int:
         """Delete up to about *max_rows* rows behind the horizons, in a transaction of its own, and
         return how many; 0 when nothing is left to do.  Raises StoreError."""

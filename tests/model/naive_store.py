@@ -105,6 +105,9 @@ class NaiveStore:
             raise No
         owners = {owner for owner, _ in zone.sets}
         for owner in owners:
+            above = [name for name in ancestors(owner) if name != owner and name in owners]
+            if any((name, DNAME) in zone.sets for name in above):
+                raise No
             node = self._node(zone, owner)
             old_node = {} if old is None else self._node(old, owner)
             if node == old_node:
