@@ -18,7 +18,7 @@ with tempfile.TemporaryDirectory() as directory:
     zones = candidates("example.com", "example.net")
     outcomes = [
         store.do(*map(add, texts[:20]), add("www.example.net A 192.0.2.1"), candidates=zones),
-        store.do(*(add(text + "9") for text in texts[:20])),
+        store.do(*(add(text.replace("0.2.", "0.3.")) for text in texts[:20])),
         store.do(*(add(f"h{n}.example.com CNAME x.test.") for n in range(20))),
         store.do(legacy_import("replace", *texts[10:])),
         store.do(*(remove(text) for text in texts), remove("www.example.net A")),
