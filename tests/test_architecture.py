@@ -34,6 +34,7 @@ FACES_THE_WORLD = {
     # The wire: connections, certificates, snapshots and the drivers that talk to others.
     "transport", "connection", "dialer", "sockets", "channel", "side_connections", "complaints",
     "credentials", "identity", "snapshot", "join", "membership_driver", "cluster_member",
+    "local_member",
 }  # fmt: skip
 """The modules of `cluster` that may import WORLDLY."""
 
