@@ -157,7 +157,7 @@ class Guard:
                 return self._send_append(node, message, log)
             case Snapshot(term):
                 self.lagging.add(node)
-                return [Send(node, _probe(term, facts.commit_index, log)), NeedSnapshot(node)]  # G6
+                return [Send(node, _probe(term, facts.commit_index, log))]  # G6
         return [Send(node, message)]
 
     def sent(self, node: str, message: Message) -> None:
@@ -238,8 +238,10 @@ class Guard:
         if ack.reset:
             self._sent.pop(node, None)
             if ack.next_index <= max(log.first_index, log.placeholder_index):
+                # Its commit index is below the log's base; its log may still reach it: probe first.
+                is_probed = node in self.lagging
                 self.lagging.add(node)
-                return [alive, NeedSnapshot(node)]
+                return [alive, NeedSnapshot(node)] if is_probed else [alive]
             self.lagging.discard(node)
             next_index = min(ack.next_index, log.last_index + 1)
             return [Deliver(node, Ack(next_index, reset=True, success=False))]
@@ -300,7 +302,7 @@ class Guard:
             return [Send(node, _probe(append.term, append.commit_index, log))]
         if append.previous_index < log.placeholder_index:
             self.lagging.add(node)
-            return [Send(node, _probe(append.term, append.commit_index, log)), NeedSnapshot(node)]
+            return [Send(node, _probe(append.term, append.commit_index, log))]
         # What was sent on this connection arrives before this: the core rewinds with every ack.
         sent_index = self._sent.get(node, 0)
         skipped = min(max(0, sent_index - append.previous_index), len(append.entries))
@@ -313,7 +315,8 @@ class Guard:
 
 
 def _probe(term: int, commit_index: int, log: Log) -> AppendEntries:
-    """Return a heartbeat whose answer tells where the receiver's log ends."""
-    last_term = log.term_at(log.last_index)
-    assert last_term is not None
-    return AppendEntries(term, commit_index, log.last_index, last_term, ())
+    """Return a heartbeat at the base of the log: who can't confirm it needs a snapshot."""
+    base_index = max(log.first_index, log.placeholder_index)
+    base_term = log.term_at(base_index)
+    assert base_term is not None
+    return AppendEntries(term, commit_index, base_index, base_term, ())

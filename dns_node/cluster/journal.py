@@ -248,6 +248,15 @@ class Journal:
         # In this order: voters that are counted twice are harmless, forgotten ones are not.
         self._enqueue(Set(b"voters", sorted(self.base_voters)), Drop(0, first - 1))
 
+    def adopt(self, index: int, term: int, voters: frozenset[str]) -> None:
+        """Go on from a store that has applied *index*.  Later entries are kept when the log holds
+        that very entry (they may have been acknowledged), else the log begins anew (Raft section
+        7); *voters* are the members as of *index*."""
+        is_base_applied = self.first_index == 1 or self.first_index + 1 <= index
+        if not (is_base_applied and self.term_at(index) == term):
+            self.reset(index, term, voters)
+        self.setRaftCommitIndex(max(self.getRaftCommitIndex(), index))
+
     def reset(self, index: int, term: int, voters: frozenset[str]) -> None:
         """Make the log begin at a store that has applied *index*: two placeholder entries, which
         are never sent (their commands are not those of other nodes)."""

@@ -298,10 +298,7 @@ def fit_journal(journal: Journal, machine: Machine) -> None:
         raise StoreError(f"there is a store, but no journal: what this node voted is lost. {AWAY}")
     if index == 0:
         return
-    is_base_applied = journal.first_index == 1 or journal.first_index + 1 <= index
-    if not (is_base_applied and journal.term_at(index) == term):
-        # A snapshot was installed, and the node died before the journal began anew.
-        members = machine.members()
-        voters = frozenset(node for node, (_, role) in members.items() if role == "voter")
-        journal.reset(index, term, voters or journal.voters())
-    journal.setRaftCommitIndex(max(journal.getRaftCommitIndex(), index))
+    # If a snapshot was installed and the node died before the journal began anew, it does now.
+    members = machine.members()
+    voters = frozenset(node for node, (_, role) in members.items() if role == "voter")
+    journal.adopt(index, term, voters or journal.voters())

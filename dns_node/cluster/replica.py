@@ -151,7 +151,7 @@ class Replica:
         """Replace the store by a verified snapshot and go on from there.
 
         *swap* runs in the store's executor; it puts the snapshot in place durably and returns its
-        (applied index, term), which must be beyond this node's.  *voters* are the raft members as
+        (applied index, term), which is beyond this node's.  *voters* are the raft members as
         of that index (`voters_at` on the node that made the snapshot).
         """
         life = self._open_life()
@@ -160,7 +160,7 @@ class Replica:
 
         def installed() -> None:
             applier = life.applier
-            life.journal.reset(applier.applied_index, applier.applied_term, voters)
+            life.journal.adopt(applier.applied_index, applier.applied_term, voters)
             life.take_members()
             life.begin()
             self.proposer.look_up()

@@ -108,6 +108,7 @@ class Simulation:
         self.new_executor, self.settings = new_executor, settings
         self.failures: list[str] = []
         self.may_fail = False
+        self.on_behind = lambda node, leader: None
         for node in self.nodes:
             self.boot(node)
 
@@ -136,6 +137,7 @@ class Simulation:
         )
         self.replicas[node] = replica
         replica.on_stopped = lambda why: self.failures.append(f"{node}: {why}") if why else None
+        replica.on_behind = lambda leader: self.on_behind(node, leader)
         replica.start()
         if not replica.is_formed:
             replica.form(frozenset(self.nodes) if voters is None else voters)

@@ -107,17 +107,25 @@ def test_g5_a_heartbeat_without_a_check_moves_no_commit_index(guard):
     assert actions == [Deliver("1", Quiet(5, 3)), Send("1", ALIVE)]
 
 
-def test_g6_a_dump_is_never_sent_and_the_log_is_probed_instead(guard):
-    probe, need = guard.send("1", Snapshot(5), LEADER, LOG)
-    assert probe == Send("1", AppendEntries(5, 3, 5, 5, ()))
-    assert need == NeedSnapshot("1")
-    more = AppendEntries(5, 3, 3, 1, (entry(4, 5),))
-    assert guard.send("1", more, LEADER, LOG) == [probe], "no entries to who can't take them"
-    behind = Ack(1, reset=True, success=False)
-    assert guard.receive("1", 5, behind, LEADER, LOG) == [Deliver("1", ALIVE), need]
-    cured = Ack(4, reset=True, success=False)
-    assert guard.receive("1", 5, cured, LEADER, LOG) == [Deliver("1", cured)]
-    assert guard.send("1", more, LEADER, LOG) == [Send("1", more)]
+def test_g6_a_dump_is_never_sent_and_the_base_of_the_log_is_probed_instead(guard):
+    log = Log(1, 1, 5, 5, first=20)
+    leader = replace(LEADER, commit_index=23)
+    probe = Send("1", AppendEntries(5, 23, 20, 1, ()))
+    assert guard.send("1", Snapshot(5), leader, log) == [probe]
+    more = AppendEntries(5, 23, 21, 1, (entry(22, 5),))
+    assert guard.send("1", more, leader, log) == [probe], "no entries to who can't take them"
+    behind = Ack(4, reset=True, success=False)
+    need = NeedSnapshot("1")
+    assert guard.receive("1", 5, behind, leader, log) == [Deliver("1", ALIVE), need]
+    cured = Ack(21, reset=False, success=True)
+    assert guard.receive("1", 5, cured, leader, log) == [Deliver("1", cured)]
+    assert guard.send("1", more, leader, log) == [Send("1", more)]
+
+
+def test_who_commits_below_the_base_but_logs_beyond_it_needs_no_snapshot(guard):
+    log = Log(1, 1, 5, 5, first=20)
+    behind = Ack(4, reset=True, success=False)
+    assert guard.receive("1", 5, behind, LEADER, log) == [Deliver("1", ALIVE)]
 
 
 def test_g7_a_failed_check_is_answered_by_the_commit_index(guard):
@@ -173,7 +181,7 @@ def test_what_was_sent_on_a_connection_is_not_sent_again(guard):
 def test_placeholders_are_never_sent(guard):
     log = Log(0, 4, 5, first=49, placeholder=50)
     append = AppendEntries(5, 50, 49, 0, (entry(50, 4), entry(51, 5)))
-    assert guard.send("1", append, LEADER, log)[1:] == [NeedSnapshot("1")]
+    assert guard.send("1", append, LEADER, log) == [Send("1", AppendEntries(5, 50, 50, 4, ()))]
 
 
 def test_a_transfer_is_asked_for_by_the_leader_only(guard):

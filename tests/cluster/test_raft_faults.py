@@ -1,11 +1,13 @@
 """Random faults, each run repeatable by its seed: what was answered "done" stays done."""
 
+import copy
 import random
 
 import pytest
 
 from dns_node.cluster.command import Done, Refused
 from dns_node.cluster.executor import ManualExecutor
+from dns_node.cluster.replica import ReplicaSettings
 from tests.cluster.raft_simulation import Simulation, make_command
 
 
@@ -13,9 +15,14 @@ class Faults:
     """One run: *steps* of proposals, crashes (which lose what is not synced), cuts and slow
     disks; then everything heals."""
 
-    def __init__(self, directory, seed: int, size: int = 3):
+    def __init__(
+        self, directory, seed: int, size: int = 3, settings: ReplicaSettings | None = None
+    ):
         self.random = random.Random(seed)
-        self.simulation = Simulation(directory, size, seed, lambda name: ManualExecutor())
+        self.simulation = Simulation(directory, size, seed, lambda name: ManualExecutor(), settings)
+        self.simulation.on_behind = self.on_behind
+        self.snapshots = 0
+        self.installing: dict[str, object] = {}
         self.answers: dict[int, list] = {}
         self.number = 0
         self.stalled: set[str] = set()
@@ -25,6 +32,27 @@ class Faults:
             for executor in executors:
                 if node not in self.stalled and self.random.random() < chance:
                     executor.run(self.random.choice((1, 1, 3, 100)))
+
+    def on_behind(self, node: str, leader: str):
+        """Fetch the leader's store and install it, as the snapshot service does."""
+        simulation, replica = self.simulation, self.simulation.replicas[node]
+        if self.installing.get(node) is replica or leader not in simulation.replicas:
+            return
+        source = copy.deepcopy(simulation.machines[leader].state)
+        voters = simulation.replicas[leader].voters_at(source.index)
+        machine = simulation.machines[node]
+        if source.index <= replica.status().commit_index:
+            return
+
+        def swap():
+            machine.state = copy.deepcopy(source)
+            machine.sync()
+            return source.index, source.term
+
+        self.installing[node] = replica
+        self.snapshots += 1
+        ended = replica.install(swap, voters)
+        ended.addCallback(lambda _: self.installing.pop(node))
 
     def step(self):
         simulation, chance = self.simulation, self.random
@@ -85,8 +113,8 @@ class Faults:
                 assert operation_id not in applied, f"{number} was refused, and is applied"
 
 
-def run_faults(directory, seed: int, steps: int = 600, size: int = 3) -> Faults:
-    faults = Faults(directory, seed, size)
+def run_faults(directory, seed: int, steps: int = 600, size: int = 3, settings=None) -> Faults:
+    faults = Faults(directory, seed, size, settings)
     for _ in range(steps):
         faults.step()
     faults.heal()
@@ -97,3 +125,13 @@ def run_faults(directory, seed: int, steps: int = 600, size: int = 3) -> Faults:
 @pytest.mark.parametrize("seed", range(12))
 def test_what_was_done_stays_done_and_what_was_refused_is_never_applied(tmp_path, seed):
     run_faults(tmp_path, seed, size=5 if seed % 4 == 3 else 3)
+
+
+def test_snapshots_for_the_absent_lose_nothing(tmp_path):
+    snapshots = 0
+    for seed in range(6):
+        settings = ReplicaSettings(absent_s_max=1.0)
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        snapshots += run_faults(directory, seed, size=3, settings=settings).snapshots
+    assert snapshots > 0
