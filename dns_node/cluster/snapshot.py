@@ -31,9 +31,6 @@ from dns_node.cluster.manifest import (
     parse,
 )
 from dns_node.errors import StoreError, WireError
-from dns_node.store.lmdb_view import Tables
-from dns_node.store.reader import Reader
-from dns_node.store.writer import Writer
 
 FILE_NAME = "data.mdb"
 KEPT_S = 120.0
@@ -290,22 +287,6 @@ class SnapshotReceiver:
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> "Deferred[Any]":
         pool = self._reactor.getThreadPool()
         return deferToThreadPool(self._reactor, pool, function, *arguments)
-
-
-def copy_store(writer: Writer, directory: Path) -> tuple[int, int, str]:
-    """Copy the store of *writer* into the empty *directory*; return the copy's applied (index,
-    term) and its cluster uuid.  Raises StoreError; runs in any thread."""
-    writer.copy(directory)
-    tables = Tables(directory, may_write=False)
-    try:
-        reader = Reader.over(lambda: tables)
-        reader.renew()
-        index, term = reader.applied()
-        cluster_uuid = reader.cluster_uuid()
-        reader.reset()
-    finally:
-        tables.close()
-    return index, term, cluster_uuid
 
 
 def _read_chunk(path: Path, offset: int) -> bytes:

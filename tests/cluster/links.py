@@ -93,8 +93,8 @@ def free_locations(count: int) -> list[str]:
 def coroutine(method: Any) -> Any:
     """Make a test method of a coroutine method."""
 
-    def run(self: Any) -> "Deferred[None]":
-        return Deferred.fromCoroutine(method(self))
+    def run(self: Any, *arguments: Any) -> "Deferred[None]":
+        return Deferred.fromCoroutine(method(self, *arguments))
 
     run.__name__ = method.__name__
     run.__doc__ = method.__doc__

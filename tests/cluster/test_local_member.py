@@ -5,10 +5,9 @@ import tempfile
 from pathlib import Path
 
 from twisted.internet import reactor
-from twisted.internet.defer import maybeDeferred
 
-from dns_node.cluster.cluster_member import ClusterMember
 from dns_node.cluster.command import Command, Done, PutKey, PutToken, Refused
+from dns_node.cluster.local_member import LocalMember
 from dns_node.cluster.replica import ReplicaSettings
 from dns_node.cluster.welcome import hash_token, make_token
 from dns_node.errors import InputError
@@ -19,7 +18,7 @@ NOW_MS = 1_800_000_000_000
 LATER_MS = 4_000_000_000_000
 
 
-class TestClusterMember(LinkCase):
+class TestLocalMember(LinkCase):
     """Each test is one story of a cluster."""
 
     timeout = 60
@@ -30,29 +29,36 @@ class TestClusterMember(LinkCase):
         self.addCleanup(shutil.rmtree, self.place, True)
         self.commands = 0
         self.told = []
+        self.running = []
 
-    async def start(self, node, configured, raft_loc=None, settings=None, place=None):
+    async def start(self, node, configured, raft_loc=None):
         """Start a member."""
-        member = ClusterMember(
+        member = LocalMember(
             reactor,
             node,
-            self.place / (place or node),
+            self.place / node,
             raft_loc or configured[node],
             configured,
-            settings=settings,
-            on_removed=self.told.append,
+            None,
+            ReplicaSettings(),
+            lambda: None,
         )
-        member.is_stopped = False
+        member.on_removed = self.told.append
+        member.open()
+        self.running.append(member)
         self.addCleanup(self.stop, member)
         await member.start()
         return member
 
-    def stop(self, member):
+    @coroutine
+    async def stop(self, member):
         """Stop a member once."""
-        if member.is_stopped:
-            return None
-        member.is_stopped = True
-        return maybeDeferred(member.stop)
+        if member in self.running:
+            self.running.remove(member)
+            await member.stop()
+            for call in reactor.getDelayedCalls():
+                if call.func == member._forget_old:
+                    call.cancel()
 
     async def form(self, count):
         """Return *count* members that have formed a cluster, and their configuration."""
@@ -91,7 +97,7 @@ class TestClusterMember(LinkCase):
 
     async def all_have(self, members, value):
         """Wait until every store has *value*."""
-        await until(lambda: all(member._view().value("key") == value for member in members))
+        await until(lambda: all(member.machine.view().value("key") == value for member in members))
 
     async def token(self, member):
         """Return a good join token."""
@@ -104,7 +110,7 @@ class TestClusterMember(LinkCase):
         [alone], _ = await self.form(1)
         await self.put(alone, "1")
         await until(lambda: alone.identity.cluster_uuid)
-        assert alone.membership.cluster_uuid == alone.identity.cluster_uuid
+        assert alone.members.cluster_uuid == alone.identity.cluster_uuid
 
     @coroutine
     async def test_three_form_one_leaves_and_is_told(self):
@@ -116,7 +122,7 @@ class TestClusterMember(LinkCase):
         leader = members[0].replica.status().leader
         goes = next(member for member in members if member.replica.node == leader)
         stay = [member for member in members if member is not goes]
-        outcome = await stay[0].membership.remove(leader)
+        outcome = await stay[0].members.remove(leader)
         assert isinstance(outcome, Done), outcome
         await self.settled(stay)
         await until(lambda: self.told)
@@ -158,8 +164,8 @@ class TestClusterMember(LinkCase):
             assert "used" in str(error)
         else:
             raise AssertionError("a token was good twice")
-        assert isinstance(await seed.membership.remove("nobody"), Refused)
-        outcome = await joiner.membership.remove("j")
+        assert isinstance(await seed.members.remove("nobody"), Refused)
+        outcome = await joiner.members.remove("j")
         assert isinstance(outcome, Done), outcome
         await self.settled([seed])
         await self.put(seed, "2")
@@ -187,12 +193,12 @@ class TestClusterMember(LinkCase):
         for number in range(40):
             await self.put(seed, str(number))
         await until(lambda: seed.replica.status().log_entries == 0)
-        joiner = await self.start("j", {}, free_locations(1)[0], ReplicaSettings())
+        joiner = await self.start("j", {}, free_locations(1)[0])
         await joiner.join(configured["0"], await self.token(seed))
         await self.settled([seed, joiner])
         await self.all_have([joiner], "39")
         assert joiner.machine.writer.path.name == "2"
         await self.put(joiner, "last")
         await self.all_have([seed, joiner], "last")
-        digests = {member._view().digest() for member in (seed, joiner)}
+        digests = {member.machine.view().digest() for member in (seed, joiner)}
         assert len(digests) == 1
