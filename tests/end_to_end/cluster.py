@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dns.flags
 import dns.message
 
 from dns_node.control.ctl import run_ctl
@@ -256,10 +257,13 @@ class Cluster:
     def wait_answer(
         self, n: int, name: str, rrtype: str, texts: list[str] | None, deadline_s: float = 10.0
     ) -> None:
-        """Wait until node *n* answers with exactly *texts* (None: with something)."""
+        """Wait until node *n* answers, over TCP when it must, with exactly *texts* (None: any)."""
 
         def answers() -> bool:
-            found = self.values(n, name, rrtype, timeout_s=1.0)
+            reply = self.ask(n, name, rrtype, timeout_s=1.0)
+            if reply.flags & dns.flags.TC:
+                reply = self.ask(n, name, rrtype, timeout_s=1.0, tcp=True)
+            found = dns_client.values(reply, rrtype)
             return bool(found) if texts is None else found == sorted(texts)
 
         eventually(

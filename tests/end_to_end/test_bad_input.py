@@ -123,7 +123,7 @@ def test_a_bad_console_line_gets_one_clear_answer_and_changes_nothing(
     process = one.processes[0]
     position = process.out.position()
     process.write(line + "\nADD: marker.example.com A 192.0.2.200\n")
-    end, _ = process.out.wait_for(r"^OK\b", position)
+    end, _ = process.out.wait_for(r"^OK example\.com\. serial", position)
     lines = process.out.since(position)[: end - position]
     assert len(lines) >= 2 and any(lines[:-1]), lines
     assert not any("Traceback" in text for text in lines + process.err.since())
