@@ -125,7 +125,11 @@ class SnapshotSender:
         # The receiver goes on at a whole chunk, whatever it said.
         offset -= offset % CHUNK_OCTETS
         while offset < manifest.size_octets:
-            octets = await self._in_thread(_read_chunk, copy.directory / FILE_NAME, offset)
+            try:
+                octets = await self._in_thread(_read_chunk, copy.directory / FILE_NAME, offset)
+            except OSError as error:
+                # The receiver asks again; at the latest when this node has started anew.
+                raise ChannelClosedError(f"the copy can't be read: {error}") from error
             await channel.send(octets)
             if self._rate_octets_s:
                 await deferLater(self._reactor, CHUNK_OCTETS / self._rate_octets_s)

@@ -97,7 +97,14 @@ class TestLocalMember(LinkCase):
 
     async def all_have(self, members, value):
         """Wait until every store has *value*."""
-        await until(lambda: all(member.machine.view().value("key") == value for member in members))
+
+        def has(member):
+            view = member.machine.view()
+            # What the store's thread has done arrives in the reactor a moment later.
+            is_told = member.replica.status().revision == view.revision()
+            return is_told and view.value("key") == value
+
+        await until(lambda: all(has(member) for member in members))
 
     async def token(self, member):
         """Return a good join token."""
