@@ -231,9 +231,9 @@ class Participation:
             self._follow(led)
         if self._is_status_due and led[0] not in (None, self.node):
             self._is_status_due = not self.send(led[0] or "", "status", b"")
-        # A learner that was made a voter (or the reverse) begins anew on the same journal.
-        is_voter = self.node in self.journal.voters(facts.applied_index)
-        if is_voter != core.is_voter and self.applier.applied_index >= facts.applied_index:
+        # A learner that was made a voter (or the reverse) begins anew on the same journal, and does
+        # so as soon as the change is appended (Raft section 6).
+        if (self.node in self.journal.voters()) != core.is_voter:
             self.begin()
 
     def _append_proposals(self) -> None:

@@ -21,7 +21,8 @@ class Faults:
         self.random = random.Random(seed)
         self.simulation = Simulation(directory, size, seed, lambda name: ManualExecutor(), settings)
         self.simulation.on_behind = self.on_behind
-        self.snapshots = 0
+        self.snapshots = self.changes = 0
+        self.may_change_voters = False
         self.installing: dict[str, object] = {}
         self.answers: dict[int, list] = {}
         self.number = 0
@@ -80,8 +81,21 @@ class Faults:
                 simulation.crash(node)
         elif roll < 0.18:
             self.stalled ^= {chance.choice(simulation.nodes)}
+        elif roll < 0.20 and self.may_change_voters:
+            self.change_voter(chance.choice(simulation.nodes))
         self.run_disks(chance.choice((0.0, 0.3, 1.0)))
         simulation.turn(chance.choice((0.002, 0.01, 0.03, 0.15)))
+
+    def change_voter(self, node: str, is_removal_allowed: bool = True):
+        """Have the leader take *node*'s vote away, or give it one."""
+        leader = self.simulation.leader()
+        if leader in (None, node):
+            return
+        replica = self.simulation.replicas[leader]
+        is_added = node not in replica.journal.voters()
+        if is_added or is_removal_allowed:
+            ended = replica.change_voter(node, is_added)
+            ended.addCallback(lambda why: setattr(self, "changes", self.changes + (not why)))
 
     def heal(self):
         simulation = self.simulation
@@ -94,6 +108,8 @@ class Faults:
         while simulation.reactor.seconds() < end:
             self.run_disks(1.0)
             simulation.turn(0.02)
+            for node in simulation.nodes if self.may_change_voters else ():
+                self.change_voter(node, is_removal_allowed=False)
             if simulation.is_equal() and simulation.leader() and self.is_log_empty():
                 return
         raise AssertionError(f"not equal after 40 s:\n{simulation.describe()}")
@@ -113,8 +129,11 @@ class Faults:
                 assert operation_id not in applied, f"{number} was refused, and is applied"
 
 
-def run_faults(directory, seed: int, steps: int = 600, size: int = 3, settings=None) -> Faults:
+def run_faults(
+    directory, seed: int, steps: int = 600, size: int = 3, settings=None, may_change_voters=False
+) -> Faults:
     faults = Faults(directory, seed, size, settings)
+    faults.may_change_voters = may_change_voters
     for _ in range(steps):
         faults.step()
     faults.heal()
@@ -135,3 +154,12 @@ def test_snapshots_for_the_absent_lose_nothing(tmp_path):
         directory.mkdir()
         snapshots += run_faults(directory, seed, size=3, settings=settings).snapshots
     assert snapshots > 0
+
+
+def test_changes_of_the_voters_lose_nothing(tmp_path):
+    changes = 0
+    for seed in range(6):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        changes += run_faults(directory, seed, size=4, may_change_voters=True).changes
+    assert changes > 0
