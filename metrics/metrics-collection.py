@@ -2,6 +2,7 @@
 """Measures a running cluster: queries per second, latency, and how fast a change is everywhere.
 
     metrics/metrics-collection.py [-c dns-config.json] [-n ID] [--json] [--seconds S] [--rounds K]
+                                  [--in-flight W]
 
 Test 1 asks node ID for a record of its own zone, test 2 for one of another node's zone, test 3
 asks each node in turn; then temporary records are added through node ID, timed until every other
@@ -69,11 +70,20 @@ def _options() -> argparse.Namespace:
         metavar="K",
         help=f"how many changes are timed (default {_ROUNDS}, 0 for none)",
     )
+    parser.add_argument(
+        "--in-flight",
+        type=int,
+        default=64,
+        metavar="W",
+        help="questions in flight at a time (default 64; 1: the latency without any queue)",
+    )
     options = parser.parse_args()
     if not 0 < options.seconds <= 3600:
         parser.error("--seconds: expected a number above 0 and up to 3600")
     if not 0 <= options.rounds <= 100_000:
         parser.error("--rounds: expected a whole number from 0 to 100000")
+    if not 1 <= options.in_flight <= 10_000:
+        parser.error("--in-flight: expected a whole number from 1 to 10000")
     return options
 
 
@@ -112,7 +122,7 @@ def _measure(options: argparse.Namespace) -> int:
     found = None
     with contextlib.closing(cluster.control()) as control:
         own, other = cluster.questions(control)
-        for test in _load_tests(cluster, own, other, silent, options.seconds, progress):
+        for test in _load_tests(cluster, own, other, silent, options, progress):
             tests.append(test)
             if not options.json:
                 print(f"Test {test.number}: {test.what}, {test.question} at node {test.node}")
@@ -127,13 +137,14 @@ def _measure(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(report.as_json(cluster.node, tests, found), indent=2))
     else:
-        print("\n" + report.load_table(tests))
+        print(f"\nLatency with {options.in_flight} questions in flight:")
+        print(report.load_table(tests))
         if found:
             print("\n" + report.propagation_table(cluster.node, found))
     return 1 if silent else 0
 
 
-def _load_tests(cluster, own, other, silent, seconds, progress) -> Iterator:  # type: ignore
+def _load_tests(cluster, own, other, silent, options, progress) -> Iterator:  # type: ignore
     """Yield each load test once it is measured."""
     from query_load import measure
     from report import LoadTest
@@ -147,7 +158,9 @@ def _load_tests(cluster, own, other, silent, seconds, progress) -> Iterator:  # 
         result = measure(
             cluster.addresses[node],
             question.encode(),
-            seconds,
+            options.seconds,
+            lanes=min(8, options.in_flight),
+            window=options.in_flight,
             on_progress=lambda share, label=label: progress.show(label, share),
         )
         progress.clear()

@@ -27,18 +27,15 @@ def rate_line(result: LoadResult) -> str:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Return *rows*, the first one the heading, in columns; numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width)
-            if cell[:1].isdigit() or row is rows[0] and column > 1
-            else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    """Return *rows*, the first one the heading, in columns; those of numbers to the right."""
+    columns = []
+    for heading, *cells in zip(*rows, strict=True):
+        width = max(map(len, (heading, *cells)))
+        is_number = all(cell.replace(".", "", 1).isdigit() or cell == "-" for cell in cells)
+        columns.append([
+            cell.rjust(width) if is_number else cell.ljust(width) for cell in (heading, *cells)
+        ])  # fmt: skip
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
 def load_table(tests: list[LoadTest]) -> str:
