@@ -1,6 +1,8 @@
 """Show 5: a fourth node joins a running cluster with a token, serves all zones, then leaves."""
 
 import re
+import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .cluster import READY, Cluster, environment
+from .conftest import ClusterOf
 from .dns_client import NOT_YET, ask, values
 from .ports import free_ports
 from .processes import NodeProcess
@@ -107,3 +110,51 @@ def test_a_token_works_once_and_a_made_up_one_never(three: Cluster, joiner: Join
     )
     assert not re.search(r"^\W*3\b", three.done(0, "MEMBERS").out, re.MULTILINE)
     assert "Traceback" not in "\n".join(process.err.since())
+
+
+def test_the_joined_node_starts_again_without_a_token(three: Cluster, joiner: Joiner) -> None:
+    process = joiner.start(three.raft_ports[0], token_of(three, 0))
+    process.out.wait_for(READY, deadline_s=40)
+    joiner.wait_answer("example.com", ["1.2.3.4"])
+    assert process.end() == []
+    assert three.console(0, "ADD: absent.example.com 60 A 192.0.2.5")[-1].startswith("OK")
+    process = joiner.start(three.raft_ports[2], "")
+    joiner.wait_answer("absent.example.com", ["192.0.2.5"])
+    answer = three.ctl(1, "REMOVE-MEMBER", "3")
+    assert answer.status == 0, answer
+
+
+def test_a_node_whose_disk_was_emptied_comes_back_with_everything(cluster_of: ClusterOf) -> None:
+    cluster = cluster_of()
+    cluster.start_all()
+    for i in range(5):
+        assert cluster.console(0, f"ADD: kept{i}.example.com A 192.0.2.{i}")[-1].startswith("OK")
+    cluster.down(2)
+    shutil.rmtree(cluster.data_dir(2))
+    assert cluster.console(0, "ADD: meanwhile.example.com A 192.0.2.50")[-1].startswith("OK")
+    cluster.restart(2, 40)
+    cluster.wait_answer(2, "meanwhile.example.com", "A", ["192.0.2.50"], 20)
+    assert cluster.values(2, "kept4.example.com") == ["192.0.2.4"]
+    cluster.wait_equal()
+    eventually(
+        lambda: re.search(r"(?im)^\W*2\b.*\bvoter", cluster.done(0, "MEMBERS").out),
+        30,
+        "the emptied node to vote again",
+        0.3,
+    )
+    assert cluster.console(2, "ADD: back.example.com A 192.0.2.51 wait=all")[-1].startswith("OK")
+
+
+def test_leave_on_stop_takes_the_node_out_of_the_members(cluster_of: ClusterOf) -> None:
+    cluster = cluster_of(settings={"leave_on_stop": True})
+    cluster.start_all()
+    cluster.kill(2, signal.SIGTERM)
+    assert cluster.processes[2].wait(15) == 0
+    cluster.forget(2)
+    eventually(
+        lambda: not re.search(r"^\W*2\b", cluster.done(0, "MEMBERS").out, re.MULTILINE),
+        10,
+        "node 2 gone from the members",
+        0.3,
+    )
+    assert cluster.console(1, "ADD: two.example.com A 192.0.2.9 wait=all")[-1].startswith("OK")
