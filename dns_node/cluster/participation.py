@@ -231,10 +231,10 @@ class Participation:
             self._follow(led)
         if self._is_status_due and led[0] not in (None, self.node):
             self._is_status_due = not self.send(led[0] or "", "status", b"")
-        # A learner that was made a voter (or the reverse) begins anew on the same journal, and does
-        # so as soon as the change is appended (Raft section 6).
-        if (self.node in self.journal.voters()) != core.is_voter:
-            self.begin()
+        # A change of the membership counts as soon as it is appended (Raft section 6).
+        is_voter = self.node in self.journal.voters()
+        if is_voter != core.is_voter:
+            core.set_voter(is_voter)
 
     def _append_proposals(self) -> None:
         core = self.consensus.core

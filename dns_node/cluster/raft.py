@@ -94,8 +94,11 @@ class _Port(Transport):
 
 
 class Core:
-    """One life of the core on *journal*: as the voter *node*, or with *is_voter* false as one that
-    follows (learner, edge).  Every call is made in the reactor; *on_send* is called within them.
+    """One life of the core on *journal* as *node*; with *is_voter* false it follows only (learner,
+    edge).  Every call is made in the reactor; *on_send* is called within them.
+
+    Who follows only never stands for election, because no connections are reported to its core;
+    it does answer a candidate that counts it as a voter, whose log may know more (Raft section 6).
     """
 
     def __init__(
@@ -125,7 +128,7 @@ class Core:
         others = [Node(voter) for voter in sorted(journal.voters()) if voter != node]
         with self._entered():
             self._core = _RaftCore(
-                Node(node) if is_voter else None,
+                Node(node),
                 others,
                 self._conf(),
                 nodeClass=Node,
@@ -227,6 +230,11 @@ class Core:
             self._journal.is_whole = False
         self._report()
 
+    def set_voter(self, is_voter: bool) -> None:
+        """The membership in effect has come to name this node, or does no longer."""
+        self.is_voter = is_voter
+        self._report()
+
     def submit(self, payload: bytes) -> None:
         """Queue a payload: the next tick appends it if this node still leads."""
         self._core.cmd(payload, callback=_ignore)
@@ -275,7 +283,7 @@ class Core:
         can't win does not campaign, so its term does not rise)."""
         voters = {node.id for node in self._core.otherNodes} - {self.node}
         up = voters & self._up.keys()
-        has_quorum = not self.is_voter or (len(up) + 1) * 2 > len(voters) + 1
+        has_quorum = self.is_voter and (len(up) + 1) * 2 > len(voters) + 1
         readonly = {n for n, is_readonly in self._up.items() if is_readonly} - voters
         readonly -= self._promoting
         if not self.is_voter:
