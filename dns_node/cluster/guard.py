@@ -257,7 +257,7 @@ class Guard:
         return [alive]
 
     def _on_request_vote(self, node: str, vote: RequestVote, facts: Facts) -> list[Action]:
-        # A candidate that this node's log does not know as a voter yet may be one all the same (Raft
+        # A candidate that this log does not know as a voter yet may be one all the same (Raft
         # section 6); whoever is no member at all is kept out by its uuid before it comes here.
         if not vote.is_transfer:
             if facts.is_leader and self.has_quorum_contact(facts, self._sticky_s):
