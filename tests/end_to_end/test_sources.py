@@ -69,10 +69,19 @@ def test_load_merge_adds_and_load_replace_makes_the_zone_the_file(pair: Cluster)
     path = str(pair.folder / "other.zone")
     assert "merge" in pair.say(1, "LOAD", path).out
     assert pair.values(0, "www.shared.example") == ["192.0.2.1"]
-    pair.done(1, f"LOAD {path} merge wait=all")
-    assert pair.values(0, "www.shared.example") == ["192.0.2.1", "192.0.2.99"]
-    pair.done(1, f"LOAD {path} replace wait=all")
-    assert pair.values(0, "www.shared.example") == ["192.0.2.99"]
+    pair.done(1, "LOAD", path, "merge")
+    pair.wait_answer(0, "www.shared.example", "A", ["192.0.2.1", "192.0.2.99"])
+    pair.done(1, "LOAD", path, "replace")
+    pair.wait_answer(0, "www.shared.example", "A", ["192.0.2.99"])
+
+
+def test_load_and_reload_take_the_options_of_any_write(pair: Cluster) -> None:
+    path = pair.folder / "option.zone"
+    path.write_text(zone_text("option.example."))
+    answer = pair.done(0, f"LOAD {path} wait=all")
+    assert "visible on 2 of 2" in answer.out, answer.out
+    assert pair.values(1, "www.option.example") == ["192.0.2.1"]
+    assert pair.done(0, "RELOAD wait=all")
 
 
 def test_many_files_by_a_glob_load_in_one_go_and_a_bad_one_blocks_only_itself(

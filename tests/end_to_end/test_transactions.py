@@ -101,6 +101,7 @@ def test_undo_of_a_transaction_restores_both_zones(three: Cluster) -> None:
     said = transaction(
         three, 0, "ADD: both.example.com A 192.0.2.1", "ADD: both.cats.com A 192.0.2.2"
     )
+    three.wait_answer(2, "both.cats.com", "A", ["192.0.2.2"])
     assert three.console(2, f"UNDO {revision_of(said)} wait=all")[-1].startswith("OK")
     for n in three.ports:
         for name in ("both.example.com", "both.cats.com"):
