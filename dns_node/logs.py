@@ -114,7 +114,9 @@ def lead_twisted() -> None:
 def _observe(event: dict[str, Any]) -> None:
     from twisted.logger import formatEvent
 
-    level = LEVELS.get(getattr(event.get("log_level"), "name", "info"), logging.ERROR)
+    # Twisted's names: debug, info, warn, error, critical.
+    name = getattr(event.get("log_level"), "name", "info")
+    level = LEVELS.get({"warn": "warning"}.get(name, name), logging.ERROR)
     namespace = str(event.get("log_namespace") or "twisted")
     is_known = namespace.startswith(("twisted", "dns_node"))
     name = namespace if is_known else f"twisted.{namespace}"

@@ -14,7 +14,7 @@ def socket_path(data_dir: str) -> Iterator[str]:
     """Yield a path of the socket in *data_dir* that fits into a socket address.
 
     A long one leads through a descriptor of the directory, which is closed at the end: the path
-    is good for bind and connect inside the block only.  Raises OSError.
+    is good inside the block only.  Raises OSError.
     """
     path = os.path.join(data_dir, NAME)
     if len(os.fsencode(path)) <= PATH_OCTETS_MAX:

@@ -114,6 +114,7 @@ class ControlDoor(Factory):
         self._data_dir = data_dir
         self._open: set[ControlProtocol] = set()
         self._port: Any = None
+        self._path = contextlib.ExitStack()
         self.run: Callable[[Any], Deferred[Any]] = ensureDeferred
 
     def buildProtocol(self, addr: Any) -> ControlProtocol:  # noqa: N802
@@ -121,25 +122,20 @@ class ControlDoor(Factory):
         return ControlProtocol(self)
 
     def start(self) -> None:
-        """Listen; raises OSError.  The data directory's lock is held, so that a socket that lies
-        there belongs to nobody any more."""
+        """Listen; raises twisted.internet.error.CannotListenError or OSError.
+
+        The data directory's lock is held, so that a socket that lies there is nobody's any more.
+        """
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self._data_dir, NAME))
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # The path is kept usable: Twisted removes the socket by the name that it was bound under.
+        path = self._path.enter_context(socket_path(self._data_dir))
+        # The mode comes with a chmod after the bind, and in between anybody could connect.
+        old = os.umask(0o177)
         try:
-            listener.setblocking(False)
-            with socket_path(self._data_dir) as path:
-                # The umask, not a chmod afterwards: in between anybody could connect.
-                old = os.umask(0o177)
-                try:
-                    listener.bind(path)
-                finally:
-                    os.umask(old)
-            listener.listen(64)
-            # adoptStreamPort makes a copy of the descriptor.
-            self._port = self._reactor.adoptStreamPort(listener.fileno(), socket.AF_UNIX, self)
+            self._port = self._reactor.listenUNIX(path, self, backlog=64, mode=0o600)
         finally:
-            listener.close()
+            os.umask(old)
 
     async def stop(self) -> None:
         """Stop listening, close the conversations, take the socket away."""
@@ -148,8 +144,7 @@ class ControlDoor(Factory):
             protocol.transport.loseConnection()
         if port is not None:
             await port.stopListening()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(self._data_dir, NAME))
+        self._path.close()
 
     def begin(self, protocol: ControlProtocol, actor: str) -> Session | None:
         """Return a session for a new conversation; None when there are too many."""
