@@ -21,8 +21,8 @@ from dns_node.cluster.credentials import NodeCredentials
 from dns_node.cluster.local_member import LocalMember
 from dns_node.cluster.replica import ReplicaSettings
 from dns_node.config.handover import launch_from, worker_settings
-from dns_node.config.launch import Launch, prepare
-from dns_node.config.reload import plan
+from dns_node.config.launch import Launch
+from dns_node.config.reload import reread
 from dns_node.control.actions import load_reply
 from dns_node.control.api import LoadReport
 from dns_node.control.compose import Asker
@@ -70,7 +70,10 @@ class NodeProcess:
             str(node.raft_loc),
             {} if launch.join else configured,
             self._credentials,
-            ReplicaSettings(),
+            ReplicaSettings(
+                log_octets_max=settings.cluster.log_size_max_mib << 20,
+                absent_s_max=settings.cluster.log_age_max_h * 3600.0,
+            ),
             lambda: self._workers.tell({"do": "generation"}),
         )
         self._service = Service(
@@ -191,6 +194,8 @@ class NodeProcess:
         self._supervisor.send({"replace": worker, "why": why})
 
     def _on_removed(self, text: str) -> None:
+        # What it has it goes on answering, until somebody stops it.
+        self._member.replica.stop()
         self._say(f"REMOVED: {text}", is_always=True)
 
     def _on_hangup(self) -> None:
@@ -204,10 +209,9 @@ class NodeProcess:
         nothing."""
         old = self._service.launch
         try:
-            new = prepare(old.arguments)
+            new, changes = reread(old)
         except InputError as error:
             return [f"the configuration stays as it was: {line}" for line in str(error).split("\n")]
-        changes = plan(old.settings, new.settings, old.node.id)
         self._service.launch = new
         self._service.files = new.node.zone_files
         settings = worker_settings(new)

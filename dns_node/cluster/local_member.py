@@ -52,6 +52,7 @@ class LocalMember:
         self._reactor, self._directory = reactor, data_directory
         self._node, self._raft_loc, self._on_generation = node, raft_loc, on_generation
         self.machine: StoreMachine | None = None
+        self._forgetting: Any = None
         self.on_removed: Callable[[str], None] = lambda text: None
         self.identity = open_identity(data_directory)
         self.transport = Transport(reactor, raft_loc, self._hello, tls)
@@ -111,6 +112,8 @@ class LocalMember:
         """Stop taking part, and write what is under way."""
         self.members.stop()
         self._sender.stop()
+        if self._forgetting is not None and self._forgetting.active():
+            self._forgetting.cancel()
         await self.transport.stop()
         self.replica.stop()
 
@@ -140,7 +143,11 @@ class LocalMember:
 
     async def _requested(self, kind: str, channel: Channel) -> None:
         if kind == "snapshot":
-            await self._sender.serve(channel)
+            # The whole store goes out there: to members alone, by the data directory's uuid.
+            if self.replica.members.get(channel.peer.node, ("", ""))[0] == channel.peer.uuid:
+                await self._sender.serve(channel)
+            else:
+                channel.abort()
         elif kind == "join":
             await self.members.serve_join(channel)
         else:
@@ -184,7 +191,7 @@ class LocalMember:
         assert machine is not None
         await self.replica.install(machine.install(directory), frozenset(manifest.voters))
         self._on_generation()
-        self._reactor.callLater(OLD_GENERATION_S, self._forget_old, machine)
+        self._forgetting = self._reactor.callLater(OLD_GENERATION_S, self._forget_old, machine)
 
     def _forget_old(self, machine: StoreMachine) -> None:
         if self.machine is machine and self.replica.is_formed:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from dns_node.cluster.command import DeleteKey, Done, PutKey, Refused, Unknown
 from dns_node.control.api import Answer, NodeApi
@@ -89,6 +91,7 @@ def _text(reply: Answer) -> str:
     raise AssertionError(reply)
 
 
+@implementer(IHalfCloseableProtocol)
 class KvProtocol(Protocol):
     """One connection: one request that ends with a newline, one reply, close."""
 
@@ -128,6 +131,14 @@ class KvProtocol(Protocol):
             self._door.run(self._serve(line))
         elif len(self._buffer) > self._door.limits.value_size_octets_max + 64:
             self._reply(ERROR)
+
+    def readConnectionLost(self) -> None:  # noqa: N802
+        """The client sends nothing more (``nc -N``): it still waits for the reply, if it asked."""
+        if not self._has_request:
+            self._reply(ERROR)
+
+    def writeConnectionLost(self) -> None:  # noqa: N802
+        """The client reads nothing more: `connectionLost` follows."""
 
     async def _serve(self, line: bytes) -> None:
         try:
