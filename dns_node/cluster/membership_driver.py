@@ -348,7 +348,7 @@ class MembershipDriver:
         self._is_busy = False
         if isinstance(result, Done) or result == "":
             self._failed = None
-            log.info("membership: {change}", change=change)
+            log.debug("membership: {change}", change=change)
         elif self._failed != change:
             # It is tried again at each step, and said once.
             self._failed = change

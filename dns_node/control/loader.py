@@ -129,7 +129,7 @@ class Loader:
                     report.errors.extend(str(problem) for problem in error.problems)
                     continue
                 for contents in zones:
-                    report.warnings.extend(contents.warnings)
+                    report.warnings.extend(f"warning: {line}" for line in contents.warnings)
                     found.append(self._plan(path, contents, mode))
         finally:
             self._reader.reset()
@@ -149,7 +149,7 @@ class Loader:
         try:
             for tries_left in reversed(range(TRIES_MAX)):
                 if read.plan.warning:
-                    report.warnings.append(read.plan.warning)
+                    report.warnings.append(f"warning: {read.plan.warning}")
                 if read.plan.operation is None:
                     return
                 answer = await self._propose_import(read, read.plan.operation)

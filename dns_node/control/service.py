@@ -206,7 +206,7 @@ class Service:
                 "role": member.role,
                 "applied": member.applied_index,
                 "lag": max(0, replica.commit_index - member.applied_index),
-                "heard": f"{member.silence_s:.1f} s ago",
+                "heard": f"{max(0.0, member.silence_s):.1f} s ago",
                 "connected": member.is_connected,
             }
             for member in replica.members
