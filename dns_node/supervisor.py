@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import sys
+import termios
 import time
 from typing import Any
 
@@ -65,7 +66,7 @@ class Supervisor:
         self._stop_stage = ""
         self._stop_deadline_s = 0.0
         self._exit_status = 0
-        self._has_terminal = os.isatty(0)
+        self._terminal_state = _terminal_state()
 
     # ---- the loop
 
@@ -229,6 +230,7 @@ class Supervisor:
     def _on_node_end(self, returncode: int, now_s: float) -> None:
         self._on_node_messages(self._node.pair.near)
         self._node.child = None
+        self._restore_terminal()
         if self._stop_stage:
             return
         if returncode in (0, EXIT_CONFIGURATION):
@@ -281,13 +283,20 @@ class Supervisor:
     def _lost_terminal(self) -> bool:
         # SIGHUP means "reload", but also "the terminal window was closed": then the terminal
         # that this process had answers no more, and a node without a window must not linger.
-        if not self._has_terminal:
+        if self._terminal_state is None:
             return False
         try:
             os.tcgetpgrp(0)
         except OSError:
             return True
         return False
+
+    def _restore_terminal(self) -> None:
+        # A node that was killed while a line was being edited leaves the terminal without echo.
+        if self._terminal_state is not None and not self._lost_terminal():
+            with contextlib.suppress(termios.error, OSError):
+                if os.tcgetpgrp(0) == os.getpgrp():
+                    termios.tcsetattr(0, termios.TCSANOW, self._terminal_state)
 
     # ---- stopping
 
@@ -334,3 +343,11 @@ class Supervisor:
                     slot.child.kill()
                 slot.child.wait()
                 slot.child = None
+
+
+def _terminal_state() -> list[Any] | None:
+    """Return the settings of the terminal that is standard input; None when it is none."""
+    try:
+        return termios.tcgetattr(0)
+    except (termios.error, ValueError):
+        return None

@@ -50,6 +50,8 @@ class Console:
         self._terminal_state: Any = None
         self._replies: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
         self._is_stopped = threading.Event()
+        self._is_prompting = False
+        self._readline: Any = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -76,6 +78,17 @@ class Console:
 
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._terminal_state)
+
+    def say(self, text: str) -> None:
+        """Print a line of the node's own; on a terminal it goes above the line being typed."""
+        if self._is_prompting:
+            typed = self._readline.get_line_buffer() if self._readline is not None else ""
+            text = f"\r\x1b[K{text}\n{PROMPT}{typed}"
+        else:
+            text += "\n"
+        with contextlib.suppress(OSError, ValueError):
+            self._out.write(text)
+            self._out.flush()
 
     # ---- the console's thread
 
@@ -145,19 +158,23 @@ class Console:
 
     def _typed_lines(self) -> Iterator[str]:
         """Yield the lines that are typed, with editing and history where readline is there."""
-        readline = self._set_up_readline()
+        readline = self._readline = self._set_up_readline()
         prompt = "" if self._session.is_silent else PROMPT
         while not self._is_stopped.is_set():
             if not self._is_foreground():
                 self._is_stopped.wait(BACKGROUND_POLL_S)
                 continue
             try:
-                yield input(prompt)
+                self._is_prompting = bool(prompt)
+                line = input(prompt)
             except (EOFError, ValueError):
                 return
             except OSError:  # EIO: sent to the background while reading
                 self._is_stopped.wait(BACKGROUND_POLL_S)
                 continue
+            finally:
+                self._is_prompting = False
+            yield line
             if readline is not None and self._history_file:
                 with contextlib.suppress(OSError):
                     readline.write_history_file(self._history_file)
