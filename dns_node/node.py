@@ -3,6 +3,7 @@
 Its start description comes from the supervisor (`supervise.launch`); its stdin is the console.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -17,7 +18,9 @@ from twisted.internet.error import CannotListenError
 
 from dns_node import __version__, logs, sd_notify
 from dns_node.cluster.certificates import require_tls
+from dns_node.cluster.command import Done
 from dns_node.cluster.credentials import NodeCredentials
+from dns_node.cluster.executor import ThreadExecutor
 from dns_node.cluster.local_member import LocalMember
 from dns_node.cluster.replica import ReplicaSettings
 from dns_node.config.handover import launch_from, worker_settings
@@ -41,6 +44,9 @@ reactor: Any = _reactor
 
 STOP_S: Final = 8.0
 """The supervisor kills after ten seconds; what is left to write is written by then."""
+
+LOADED_SHOWN_MAX: Final = 20
+"""When more zones are loaded at once, their number is told and not each."""
 
 _log = logging.getLogger("dns_node")
 
@@ -75,6 +81,7 @@ class NodeProcess:
                 absent_s_max=settings.cluster.log_age_max_h * 3600.0,
             ),
             lambda: self._workers.tell({"do": "generation"}),
+            lambda name: ThreadExecutor(name, lambda: set_title(f"dns-{name}")),
         )
         self._service = Service(
             launch,
@@ -195,7 +202,6 @@ class NodeProcess:
 
     def _on_removed(self, text: str) -> None:
         # What it has it goes on answering, until somebody stops it.
-        self._member.replica.stop()
         self._say(f"REMOVED: {text}", is_always=True)
 
     def _on_hangup(self) -> None:
@@ -232,15 +238,22 @@ class NodeProcess:
     def _say(self, text: str, *, is_always: bool = False) -> None:
         if self._launch.is_silent and not is_always:
             return
-        try:
-            print(text, flush=True)
-        except (OSError, ValueError):
+        if self._console is not None:
+            self._console.say(text)
             return
+        with contextlib.suppress(OSError, ValueError):
+            print(text, flush=True)
 
     def _tell(self, report: LoadReport) -> None:
-        if report.lines or report.answers:
-            for line in load_reply(report, "the zone files").lines:
-                self._say(line, is_always=True)
+        if not report.lines and not report.answers:
+            return
+        lines = load_reply(report, "the zone files").lines
+        if len(report.answers) > LOADED_SHOWN_MAX:
+            done = sum(isinstance(answer.outcome, Done) for answer in report.answers)
+            lines = tuple(line for line in lines if not line.startswith("OK "))
+            lines += (f"OK {done} zones loaded from files; ZONES lists them",)
+        for line in lines:
+            self._say(line, is_always=True)
 
     def _listening(self) -> str:
         ports = dict.fromkeys(port for _, port in self._addresses)

@@ -20,9 +20,10 @@ class Executor(Protocol):
 
 
 class ThreadExecutor:
-    """One thread that runs the jobs."""
+    """One thread that runs the jobs; it calls *on_start* first."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, on_start: Callable[[], None] = lambda: None):
+        self._on_start = on_start
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -43,6 +44,7 @@ class ThreadExecutor:
             self._thread.join()
 
     def _run(self) -> None:
+        self._on_start()
         while (job := self._jobs.get()) is not None:
             job()
 

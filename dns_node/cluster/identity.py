@@ -20,11 +20,13 @@ class _Wire(msgspec.Struct, frozen=True):
     uuid: _Uuid
     format: int
     cluster_uuid: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The data directory's *uuid*, and the uuid of the cluster it has become part of ('' before).
+    """The data directory's *uuid*, the uuid of the cluster it has become part of ('' before), and
+    the id of the *node* that it was made for.
 
     A voter whose disk was emptied gets a new uuid: it has forgotten what it promised, so it must
     not vote in its old place.
@@ -32,16 +34,23 @@ class Identity:
 
     uuid: str
     cluster_uuid: str = ""
+    node: str = ""
 
 
-def open_identity(data_directory: Path) -> Identity:
-    """Return the identity of *data_directory*, made now (durably) if the directory is new.
+def open_identity(data_directory: Path, node: str = "") -> Identity:
+    """Return the identity of *data_directory*, made now (durably) for *node* if the directory is
+    new.
 
-    Raises InputError when ``node.json`` can't be read or written, or is missing beside a journal.
+    Raises InputError when ``node.json`` can't be read or written, is missing beside a journal, or
+    is another node's.
     """
     path = data_directory / FILE_NAME
     try:
-        return _parse(path, path.read_bytes())
+        identity = _parse(path, path.read_bytes())
+        if node and identity.node not in ("", node):
+            what = f"is the data directory of node {identity.node}, not of node {node}."
+            raise InputError([Problem(str(data_directory), what, "Give each node its own.")])
+        return identity
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -50,7 +59,7 @@ def open_identity(data_directory: Path) -> Identity:
         what = "is missing, but there is a journal beside it."
         cure = "Restore it; or move the whole directory away, and the node joins as a new one."
         raise InputError([Problem(str(path), what, cure)])
-    identity = Identity(str(uuid.uuid4()))
+    identity = Identity(str(uuid.uuid4()), node=node)
     _write(path, identity)
     return identity
 
@@ -78,9 +87,9 @@ def _parse(path: Path, octets: bytes) -> Identity:
     if wire.format != FORMAT:
         what = f"has format {wire.format}; this release reads {FORMAT}."
         raise InputError([Problem(str(path), what, "Run a newer release.")])
-    return Identity(wire.uuid, wire.cluster_uuid)
+    return Identity(wire.uuid, wire.cluster_uuid, wire.node)
 
 
 def _write(path: Path, identity: Identity) -> None:
-    octets = msgspec.json.encode(_Wire(identity.uuid, FORMAT, identity.cluster_uuid)) + b"\n"
-    write_private(path, octets)
+    wire = _Wire(identity.uuid, FORMAT, identity.cluster_uuid, identity.node)
+    write_private(path, msgspec.json.encode(wire) + b"\n")

@@ -59,6 +59,8 @@ class Journal:
         self._undurable: deque[tuple[int, int]] = deque()  # (sequence, index) of queued entries
         self._disk = JournalDisk(path)
         self.is_new = self._disk.is_new
+        self._term: int
+        self._vote: str | None
         self._term, self._vote = self._disk.get(b"term") or (0, None)
         self._commit_index = self._commit_written = self._disk.get(b"commit") or 1
         self.base_voters: frozenset[str] = frozenset(self._disk.get(b"voters") or ())

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from dns_node import __version__
 from dns_node.cluster.channel import Channel, ChannelClosedError
 from dns_node.cluster.command import OPERATION_ID_OCTETS
+from dns_node.cluster.executor import Executor, ThreadExecutor
 from dns_node.cluster.identity import open_identity, record_cluster
 from dns_node.cluster.join import join
 from dns_node.cluster.machine import StoreMachine
@@ -48,16 +49,23 @@ class LocalMember:
         tls: Credentials | None,
         settings: ReplicaSettings,
         on_generation: Callable[[], None],
+        new_executor: Callable[[str], Executor] = ThreadExecutor,
     ):
         self._reactor, self._directory = reactor, data_directory
         self._node, self._raft_loc, self._on_generation = node, raft_loc, on_generation
         self.machine: StoreMachine | None = None
         self._forgetting: Any = None
         self.on_removed: Callable[[str], None] = lambda text: None
-        self.identity = open_identity(data_directory)
+        self.identity = open_identity(data_directory, node)
         self.transport = Transport(reactor, raft_loc, self._hello, tls)
         self.replica = Replica(
-            node, data_directory, self.transport.send, reactor, self._open_machine, settings
+            node,
+            data_directory,
+            self.transport.send,
+            reactor,
+            self._open_machine,
+            settings,
+            new_executor=new_executor,
         )
         self.log = ReplicaLog(
             self.replica, self._view, now_ms, lambda: os.urandom(OPERATION_ID_OCTETS)

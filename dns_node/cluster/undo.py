@@ -83,7 +83,10 @@ def _put_back(apex: WireName, entry: RRsetDiff) -> Replace:
 def _why_missing(view: StateView, revision: int) -> str:
     meta = view.meta()
     if revision > meta.revision or revision < 1:
-        return f"there is no such revision; the last one is {meta.revision}."
+        return (
+            f"this node knows no such revision; its last one is {meta.revision}. If another node "
+            "has just made it, try again."
+        )
     return f"it is not kept any more; history begins at revision {meta.history_horizon}."
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dns_node.cluster.command import Done, Operation, Precondition, Refused
+from dns_node.cluster.command import Done, Operation, Precondition, Refused, Unknown
 from dns_node.cluster.state_machine import judge
 from dns_node.cluster.undo import undo_command_parts
 from dns_node.control.api import Answer, LoadReport
@@ -141,8 +141,9 @@ async def load(session: "Session", request: Request) -> Reply:
     """Load one zone file."""
     value = request.value
     assert isinstance(value, Load)
-    report = await session.api.load(session.resolve(value.path), value.mode)
-    return load_reply(report, f"LOAD {value.path}")
+    options = request.options
+    report = await session.api.load(session.resolve(value.path), value.mode, options)
+    return load_reply(report, f"LOAD {value.path}", options)
 
 
 async def reload(session: "Session", request: Request) -> Reply:
@@ -150,13 +151,19 @@ async def reload(session: "Session", request: Request) -> Reply:
     value = request.value
     assert isinstance(value, Reload)
     path = None if value.path is None else session.resolve(value.path)
-    return load_reply(await session.api.reload(path), "RELOAD")
+    return load_reply(await session.api.reload(path, request.options), "RELOAD", request.options)
 
 
-def load_reply(report: LoadReport, subject: str) -> Reply:
+def load_reply(report: LoadReport, subject: str, options: Options | None = None) -> Reply:
     """Return the reply to LOAD or RELOAD: what is told, then one outcome per origin.  A file or an
     origin that was not loaded makes the whole refused."""
-    replies = [outcome_reply(answer, "node", subject) for answer in report.answers]
+    options = options or Options()
+    replies = [
+        _dry(answer.outcome, subject)
+        if options.is_dry_run and not isinstance(answer.outcome, Unknown)
+        else outcome_reply(answer, options.wait, subject)
+        for answer in report.answers
+    ]
     lines = [*report.lines, *(line for reply in replies for line in reply.lines)]
     statuses = [reply.exit_status for reply in replies]
     if report.has_problems:

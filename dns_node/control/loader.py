@@ -69,24 +69,33 @@ class _Read:
 class Loader:
     """Loads zone files for the node *node_id*.
 
-    *reader* is used by one thread at a time, which `load` ensures; *propose* runs in the reactor.
+    *reader* is used by one thread at a time, which `load` ensures.
     *make_template* gives a legacy file the SOA and NS that it lacks.
     """
 
-    def __init__(self, node_id: str, reader: Reader, propose: Propose):
+    def __init__(self, node_id: str, reader: Reader):
         self._node_id = node_id
         self._reader = reader
-        self._propose = propose
         self._turn = DeferredSemaphore(1)
         self.make_template: Callable[[WireName], ZoneTemplate] = template
 
     async def load(
-        self, files: Sequence[ZoneFile], zone_dir: str | None, mode: str | None = None
+        self,
+        files: Sequence[ZoneFile],
+        zone_dir: str | None,
+        mode: str | None,
+        propose: Propose,
+        *,
+        may_stage: bool = True,
     ) -> LoadReport:
-        """Load *files* (globs are expanded) and return what happened; never raises for a bad
-        file: it blocks only itself.  Loads follow one another."""
+        """Load *files* (globs are expanded), *propose* what differs, and return what happened.
+
+        Never raises for a bad file: it blocks only itself.  Loads follow one another.  Without
+        *may_stage* (a dry run) nothing is written ahead of the change itself.
+        """
         await self._turn.acquire()
         try:
+            self._propose, self._may_stage = propose, may_stage
             return await self._load(files, zone_dir, mode)
         finally:
             self._turn.release()
@@ -172,7 +181,8 @@ class Loader:
 
     async def _propose_import(self, read: _Read, operation: Import) -> Answer:
         reason = f"zone file {read.key.path}"
-        if operation.mode not in ("new", "replace") or len(operation.adds) < STAGED_RECORDS_MIN:
+        is_whole = operation.mode in ("new", "replace") and self._may_stage
+        if not is_whole or len(operation.adds) < STAGED_RECORDS_MIN:
             return await self._propose((operation,), reason)
         stage = secrets.token_bytes(OPERATION_ID_OCTETS)
         for rows in _slices(read.contents):

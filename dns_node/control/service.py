@@ -22,16 +22,20 @@ from dns_node.cluster.command import (
 )
 from dns_node.cluster.machine import StoreMachine
 from dns_node.cluster.replica import Replica
+from dns_node.cluster.state_machine import judge
 from dns_node.config.launch import Launch
 from dns_node.config.schema import Settings, ZoneFile
 from dns_node.control.api import Answer, ControlView, JoinToken, LoadReport
-from dns_node.control.compose import serial_floor, zone_template
+from dns_node.control.compose import Asker, compose, zone_template
 from dns_node.control.loader import Loader
+from dns_node.control.options import Options
 from dns_node.control.workers import Workers
 from dns_node.errors import StoreError
 from dns_node.zone.names import name_text
 
 TOKEN_OCTETS = 24
+NO_OPTIONS = Options()
+JOINING = Options(reason="join token")
 NO_CLUSTER = (
     "NO CLUSTER YET: it forms when a majority of the configured nodes is connected. "
     "The change was not made; try again."
@@ -113,50 +117,51 @@ class Service:
         return Answer(outcome, *visible)
 
     async def change(
-        self, door: str, operations: tuple[Operation, ...], reason: str = "", wait: str = "node"
+        self, door: str, operations: tuple[Operation, ...], options: Options = NO_OPTIONS
     ) -> Answer:
-        """Propose *operations* as one command of this node's own."""
-        now_ms = self.now_ms()
-        command = Command(
-            operation_id=self.operation_id(),
-            proposed_at_ms=now_ms,
-            door=door,
-            actor=f"node {self.node_id}",
-            operations=operations,
-            serial_floor=serial_floor(now_ms),
-            reason=reason,
-        )
-        return await self.propose(command, wait)
+        """Propose *operations* as one command of this node's own; a dry run is judged here."""
+        asker = Asker(door, f"node {self.node_id}")
+        with self.view() as view:
+            command = compose(self, view, operations, asker, options)
+            if options.is_dry_run:
+                return Answer(judge(view, command)[0])
+        return await self.propose(command, options.wait)
 
     # Zone files
 
-    async def load(self, path: str, mode: str | None) -> LoadReport:
+    async def load(self, path: str, mode: str | None, options: Options = NO_OPTIONS) -> LoadReport:
         """Load one zone file; it is managed from now on."""
         file = next((file for file in self.files if file.file == path), ZoneFile(path, None))
-        report = await self._load((file,), mode)
-        if file not in self.files and not report.has_problems:
+        report = await self._load((file,), mode, options)
+        if file not in self.files and not report.has_problems and not options.is_dry_run:
             self.files += (file,)
         return report
 
-    async def reload(self, path: str | None) -> LoadReport:
+    async def reload(self, path: str | None, options: Options = NO_OPTIONS) -> LoadReport:
         """Read the configuration's live keys and the managed files again; propose differences."""
         if path is not None:
-            return await self.load(path, None)
-        lines = self.reload_settings()
-        report = await self._load(self.files, None)
+            return await self.load(path, None, options)
+        lines = () if options.is_dry_run else self.reload_settings()
+        report = await self._load(self.files, None, options)
         return replace(report, lines=(*lines, *report.lines))
 
-    async def _load(self, files: Sequence[ZoneFile], mode: str | None) -> LoadReport:
+    async def _load(
+        self, files: Sequence[ZoneFile], mode: str | None, options: Options
+    ) -> LoadReport:
         machine = self._open_machine()
         if self._loader is None or self._loaded_from is not machine:
             self._loaded_from = machine
-            self._loader = Loader(self.node_id, machine.writer.reader(), self._propose_import)
+            self._loader = Loader(self.node_id, machine.writer.reader())
         zones = self.settings.auto_zones
         self._loader.make_template = lambda apex: zone_template(apex, zones)
-        return await self._loader.load(files, self.settings.zone_dir, mode)
 
-    async def _propose_import(self, operations: tuple[Operation, ...], reason: str) -> Answer:
-        return await self.change("file", operations, reason)
+        async def propose(operations: tuple[Operation, ...], reason: str) -> Answer:
+            asked = replace(options, reason=options.reason or reason)
+            return await self.change("file", operations, asked)
+
+        return await self._loader.load(
+            files, self.settings.zone_dir, mode, propose, may_stage=not options.is_dry_run
+        )
 
     # Members
 
@@ -166,7 +171,7 @@ class Service:
         token = base64.urlsafe_b64encode(octets).decode()
         expires_at_ms = self.now_ms() + ttl_s * 1000
         token_hash = hashlib.sha256(token.encode()).digest()
-        answer = await self.change("console", (PutToken(token_hash, expires_at_ms),), "join token")
+        answer = await self.change("console", (PutToken(token_hash, expires_at_ms),), JOINING)
         if not isinstance(answer.outcome, Done):
             return None, answer
         location = self.launch.node.raft_loc

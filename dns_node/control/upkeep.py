@@ -101,7 +101,7 @@ class Upkeep:
         operation = self._find_trim()
         if operation is not None:
             self._is_trimming = True
-            done = ensureDeferred(self._service.change("upkeep", (operation,), "trim"))
+            done = ensureDeferred(self._service.change("upkeep", (operation,)))
             done.addErrback(lambda failure: _log.error("trimming failed: %s", failure.value))
             done.addBoth(self._trimmed)
 

@@ -150,10 +150,10 @@ _ALL = (
     Verb("LOAD", "LOAD file [merge|replace]", "load a zone file",
          "A file for a zone that does not exist yet creates it. For one that exists: merge adds\n"
          "the file's records to it, replace makes the zone exactly the file.",
-         requests.read_load, actions.load, True),
+         requests.read_load, actions.load, True, ("wait", "if-revision", "dry-run", "reason")),
     Verb("RELOAD", "RELOAD [file]", "read the managed zone files again",
          "Proposes exactly what changed in each file since it was last read, removed lines too.",
-         requests.read_reload, actions.reload, True),
+         requests.read_reload, actions.reload, True, ("wait", "dry-run", "reason")),
     Verb("ZONES", "ZONES", "list the zones", "", requests.read_nothing, reports.zones),
     Verb("SHOW", "SHOW name [type]", "print the records at a name",
          "In master-file form. With the type AXFR: all records of the zone that holds the name.",

@@ -20,6 +20,8 @@ DS: Final = 43
 RRSIG: Final = 46
 NSEC: Final = 47
 ANY: Final = 255
+_BESIDE_CNAME: Final = frozenset({CNAME, 25, NSEC})
+"""What may stand beside an alias (RFC 4034 section 2.5, RFC 3007 section 3: KEY)."""
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
@@ -77,7 +79,8 @@ def find(
     """Return what the zone at *apex* holds for *qname*, which is at or below it, and *qtype*.
 
     A DS question at a cut is answered by this side of the cut (RFC 4035 section 3.1.4.1).
-    Where a CNAME stands beside other data the type that was asked for wins.
+    Where a CNAME stands beside other data (only the legacy format lets it) it is an answer to a
+    question for CNAME alone: as an alias it would hide the zone's own SOA and NS in caches.
     """
     zone_id = header.zone_id
     if (header.cuts or header.dnames) and len(qname) > len(apex):
@@ -179,7 +182,7 @@ def _within(node: Node, qtype: int, wildcard: WireName | None) -> Match | Alias 
             rrset = node[min(signed)]
             return Match(RRset(RRSIG, rrset.ttl_s, rrset.signatures), wildcard)
     alias = node.get(CNAME)
-    if alias is not None:
+    if alias is not None and all(rrtype in _BESIDE_CNAME for rrtype in node):
         return Alias(alias, alias.rdatas[0], wildcard)
     return NoData(node, wildcard)
 

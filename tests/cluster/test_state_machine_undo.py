@@ -138,7 +138,7 @@ def test_undo_says_why_a_revision_can_not_be_undone(store):
     store.do(FormCluster("c", ()))
     with pytest.raises(InputError, match=r"UNDO 2: it changed cluster c formed.*zone data"):
         undo(store, 2)
-    with pytest.raises(InputError, match="there is no such revision; the last one is 2"):
+    with pytest.raises(InputError, match="knows no such revision; its last one is 2"):
         undo(store, 3)
     store.do(Trim(2, 0))
     with pytest.raises(InputError, match="history begins at revision 2"):

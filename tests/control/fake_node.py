@@ -24,6 +24,7 @@ from dns_node.cluster.machine import StoreMachine
 from dns_node.config.load import parse
 from dns_node.control.api import Answer, JoinToken, LoadReport
 from dns_node.control.compose import Asker, compose
+from dns_node.control.options import Options
 from dns_node.control.session import Session
 
 NOW_MS = 1_795_219_200_000  # 2026-11-21 00:00 UTC
@@ -82,12 +83,12 @@ class FakeNode:
                 "workers": {"0": {"queries": 5}},
             }  # fmt: skip
 
-    async def reload(self, path: str | None) -> LoadReport:
+    async def reload(self, path: str | None, options: Options) -> LoadReport:
         """Return what the test said."""
         self.loaded.append((path, None))
         return self.report
 
-    async def load(self, path: str, mode: str | None) -> LoadReport:
+    async def load(self, path: str, mode: str | None, options: Options) -> LoadReport:
         """Return what the test said."""
         self.loaded.append((path, mode))
         return self.report

@@ -74,7 +74,7 @@ def naive_find(zone, qname, qtype):
         node = rows.get(name, {})
         if qtype in node or (qtype == ANY and node):
             return "match", wildcard
-        return ("alias", wildcard) if CNAME in node else ("nodata", wildcard)
+        return ("alias", wildcard) if node.keys() == {CNAME} else ("nodata", wildcard)
 
     if exists(qname):
         return within(qname, None)
@@ -163,10 +163,11 @@ def test_an_asterisk_that_is_an_empty_non_terminal_synthesizes_nodata():
     assert plain(find_in(zone, wire("x.example."), 1)) == ("nodata", wire("*.example."))
 
 
-def test_cname_beside_other_data_yields_to_the_type_that_was_asked():
+def test_cname_beside_other_data_is_no_alias():
     zone = zone_from_text("example.", "@ SOA . . 1 2 3 4 5\n@ A 192.0.2.1\n@ CNAME fizzbuzz.com.")
     assert plain(find_in(zone, APEX, 1)) == ("match", None)
-    assert plain(find_in(zone, APEX, 16)) == ("alias", None)
+    assert plain(find_in(zone, APEX, 5)) == ("match", None)
+    assert plain(find_in(zone, APEX, 16)) == ("nodata", None)
 
 
 def test_an_octet_suffix_that_is_no_name_suffix_is_not_below():
