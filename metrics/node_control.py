@@ -34,6 +34,10 @@ class NodeControl:
         """The socket to wait on for the reply."""
         return self._link.fileno()
 
+    def patience(self, timeout_s: float) -> None:
+        """Wait up to *timeout_s* for each piece of a reply (loading a large file takes long)."""
+        self._link.settimeout(timeout_s)
+
     def send(self, line: str) -> None:
         """Send one verb; raises InputError when the node is gone."""
         request = json.dumps({"line": line, "cwd": os.getcwd()}).encode() + b"\n"
