@@ -7,8 +7,9 @@ start without Twisted, LMDB or dnspython.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 from dns_node import __version__
 from dns_node.config.launch import (
@@ -21,6 +22,9 @@ from dns_node.config.launch import (
 )
 from dns_node.errors import DnsNodeError
 
+if TYPE_CHECKING:
+    from dns_node.control.restore import Place
+
 EXIT_USAGE = 64
 """The command line can't be understood (EX_USAGE of sysexits(3)); ``ctl`` uses 0 to 3 for
 outcomes, so that a script can tell a typing error from an answer."""
@@ -28,16 +32,16 @@ outcomes, so that a script can tell a typing error from an answer."""
 EXIT_CONFIGURATION = 78
 """What it asks for can't be done: the configuration, the data directory, an address (EX_CONFIG)."""
 
-_SUBCOMMANDS = "ctl", "check", "certs"
+EXIT_NOT_AGREED = 1
+"""``recover`` without ``--yes``: nothing was done."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name); returns the exit status."""
     words = list(sys.argv[1:] if words is None else words)
     try:
-        if words and words[0] in _SUBCOMMANDS:
-            return {"ctl": _ctl, "check": _check, "certs": _certs}[words[0]](words[1:])
-        return _run(words)
+        run = _SUBCOMMANDS.get(words[0]) if words else None
+        return _run(words) if run is None else run(words[1:])
     except DnsNodeError as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIGURATION
@@ -75,6 +79,9 @@ def _run(words: list[str]) -> int:
         "  dns-node ctl -n ID -c FILE VERB...   one console verb against the running node\n"
         "  dns-node check -c FILE               say all that is wrong with a configuration\n"
         "  dns-node certs init|issue DIR ...    certificates for the cluster\n"
+        "  dns-node backup FILE -n ID -c FILE   a node's records in one file, while it runs\n"
+        "  dns-node restore FILE -n ID -c FILE  a new cluster from a backup\n"
+        "  dns-node recover ...                 the last resort: a new cluster from one node\n"
         "Each has its own --help."
     )
     _add_node_options(parser)
@@ -213,10 +220,98 @@ def _certs(words: list[str]) -> int:
     return certificates.issue(options.directory, options.nodes, tuple(options.address))
 
 
+def _backup(words: list[str]) -> int:
+    parser = _new_parser(
+        "dns-node backup",
+        "Copy the records of a node, running or stopped, as they are at one moment into FILE;\n"
+        "`dns-node backup verify FILE` reads one whole and says whether it is good.\n"
+        "Exit status: 0 done, 78 not.",
+    )
+    parser.add_argument("file", metavar="FILE", nargs="+", help="the backup; never overwritten")
+    _add_node_options(parser)
+    options = parser.parse_args(words)
+    from dns_node.control import backup
+
+    match options.file:
+        case ["verify", file]:
+            lines = backup.verify(file)
+        case ["verify"] | [_, _, *_]:
+            parser.error("expected FILE, or verify FILE")
+        case [file]:
+            node = prepare(_arguments_of_any(options)).node
+            lines = backup.back_up(node.data_dir, node.id, file)
+    print("\n".join(lines))
+    return 0
+
+
+def _restore(words: list[str]) -> int:
+    parser = _new_parser(
+        "dns-node restore",
+        "Make an empty data directory the seed of a new cluster that has the records of a backup.\n"
+        "Exit status: 0 done, 78 not.",
+    )
+    parser.add_argument("file", metavar="FILE", help="the backup")
+    _add_node_options(parser)
+    parser.add_argument(
+        "--as-of", metavar="REVISION|TIME",
+        help="an earlier revision, or a time such as 2026-11-21T04:30:00Z (UTC without a zone)",
+    )  # fmt: skip
+    _add_serial_gap(parser)
+    options = parser.parse_args(words)
+    place = _place(options)
+    from dns_node.control import restore
+
+    print("\n".join(restore.restore(options.file, place, options.as_of)))
+    return 0
+
+
+def _recover(words: list[str]) -> int:
+    parser = _new_parser(
+        "dns-node recover",
+        "The last resort when a majority of the voters is lost: make what this stopped node has\n"
+        "a new cluster of its own. Without --yes it says what that means, and does nothing.\n"
+        "Exit status: 0 done, 1 nothing was done, 78 it can't be done.",
+    )
+    _add_node_options(parser)
+    parser.add_argument("--force-new-cluster", action="store_true", required=True)
+    parser.add_argument("--yes", action="store_true", help="do it")
+    _add_serial_gap(parser)
+    options = parser.parse_args(words)
+    place = _place(options)
+    from dns_node.control import restore
+
+    lines, is_done = restore.recover(place, options.yes)
+    print("\n".join(lines))
+    return 0 if is_done else EXIT_NOT_AGREED
+
+
+def _add_serial_gap(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--serial-gap", metavar="N", type=int,
+        help="by how much every zone's serial is raised above the last one that is known here "
+             "(default: 1000 per second since then, a million at least)",
+    )  # fmt: skip
+
+
+def _place(options: argparse.Namespace) -> "Place":
+    from dns_node.control.restore import Place
+
+    launch = prepare(_arguments_of_any(options))
+    node = launch.node
+    raft_loc, user = str(node.raft_loc), launch.settings.user
+    return Place(node.id, node.data_dir, raft_loc, user, options.serial_gap)
+
+
 def _node_arguments(options: argparse.Namespace) -> Arguments:
     return Arguments(
         node_id=options.node, config=options.config, data_dir=options.data_dir, home=_home()
     )
+
+
+def _arguments_of_any(options: argparse.Namespace) -> Arguments:
+    """As `_node_arguments`; a node that joined is in no configuration, and has its place too."""
+    arguments = _node_arguments(options)
+    return arguments if arguments.node_id is None else replace(arguments, join="")
 
 
 def _home() -> str:
@@ -224,6 +319,11 @@ def _home() -> str:
     names its directory in the environment; else here."""
     return os.environ.get("DNS_NODE_HOME", ".")
 
+
+_SUBCOMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "ctl": _ctl, "check": _check, "certs": _certs,
+    "backup": _backup, "restore": _restore, "recover": _recover,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

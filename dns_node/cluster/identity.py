@@ -78,6 +78,12 @@ def record_cluster(data_directory: Path, identity: Identity, cluster_uuid: str) 
     return identity
 
 
+def replace_identity(data_directory: Path, identity: Identity) -> None:
+    """Make *identity* that of *data_directory*, durably, whatever it was before: for restore and
+    recover alone, which begin another cluster.  Raises InputError when the disk refuses."""
+    _write(data_directory / FILE_NAME, identity)
+
+
 def _parse(path: Path, octets: bytes) -> Identity:
     try:
         wire = msgspec.json.decode(octets, type=_Wire)

@@ -27,8 +27,9 @@ TABLES = (
 class Tables:
     """The open environment of one store generation and its tables' handles."""
 
-    def __init__(self, path: Path, *, may_write: bool):
-        """Open the environment at *path*; raises StoreError when that can't be done."""
+    def __init__(self, path: Path, *, may_write: bool, is_file: bool = False):
+        """Open the environment at *path*, a directory, or with *is_file* a file that nobody writes
+        (so it needs no lock); raises StoreError when that can't be done."""
         self.path = path
         try:
             self.environment = lmdb.open(
@@ -39,10 +40,10 @@ class Tables:
                 sync=True,
                 max_dbs=16,
                 max_readers=512,
-                subdir=True,
+                subdir=not is_file,
                 create=may_write,
                 readonly=not may_write,
-                lock=True,
+                lock=not is_file,
             )
         except lmdb.Error as error:
             raise StoreError(f"cannot open the store {path}: {error}.") from error
@@ -155,6 +156,10 @@ class LmdbView:
             if key[:4] != prefix:
                 return
             yield layout.parse_owner_key(key[4:]), layout.parse_node(value)
+
+    def rows_of(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) of a table from *start* on; nothing may be written meanwhile."""
+        return self._from(getattr(self._tables, table), start)
 
     def _from(self, table: Any, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         cursor = self._cursor(table)

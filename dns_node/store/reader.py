@@ -9,6 +9,7 @@ import lmdb
 from dns_node.errors import StoreError
 from dns_node.store.generation import current_generation, generation_path
 from dns_node.store.lmdb_view import LmdbView, Tables
+from dns_node.store.schema import check_schema
 
 
 class Reader(LmdbView):
@@ -77,6 +78,7 @@ class Reader(LmdbView):
             self.renew()
             return False
         tables = Tables(generation_path(self._data_directory, generation), may_write=False)
+        check_schema(tables)
         if self._generation != -1:
             self.close()
         self._tables, self._generation = tables, generation

@@ -6,7 +6,7 @@ The primitives keep the digest of the store: the sum, modulo 2^256, of the SHA-2
 each node may clean up when it has time.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import lmdb
@@ -208,10 +208,6 @@ class WriteTransaction(LmdbView):
     def put_stage_slice(self, stage: bytes, number: int, octets: bytes) -> None:
         """Write one slice of a staged command."""
         self._put(rows.compose_stage_key(stage, number), octets, self._tables.stages)
-
-    def rows_of(self, table: str, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) of a table from *start* on; nothing may be written meanwhile."""
-        return self._from(getattr(self._tables, table), start)
 
     def delete_row(self, table: str, key: bytes) -> None:
         """Delete a row that neither the digest nor a tally covers."""

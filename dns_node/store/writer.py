@@ -9,6 +9,7 @@ from dns_node.store import generation, layout
 from dns_node.store.garbage import Garbage
 from dns_node.store.lmdb_view import Tables
 from dns_node.store.reader import Reader
+from dns_node.store.schema import check_schema
 from dns_node.store.transaction import WriteTransaction, failure
 
 FIRST_ZONE_ID = 1
@@ -38,7 +39,7 @@ class Writer:
                 "away and let the node join again."
             )
         self._tables = Tables(path, may_write=True)
-        self._check_schema(self._tables)
+        check_schema(self._tables)
 
     def _create(self) -> int:
         path = generation.generation_path(self._data_directory, 1)
@@ -58,17 +59,6 @@ class Writer:
             tables.close()
         generation.point_at(self._data_directory, 1)
         return 1
-
-    def _check_schema(self, tables: Tables) -> None:
-        with tables.environment.begin() as transaction:
-            state = transaction.get(b"state", db=tables.meta)
-        schema = None if state is None else int.from_bytes(state[:2], "big")
-        if schema != layout.STORE_SCHEMA:
-            tables.close()
-            raise StoreError(
-                f"the store {tables.path} has schema {schema}, and this release reads "
-                f"{layout.STORE_SCHEMA}. Run the release that wrote it."
-            )
 
     @property
     def path(self) -> Path:
@@ -145,7 +135,7 @@ class Writer:
         """
         assert not self._is_writing, "commit or abort before the switch"
         candidate = Tables(Path(copy), may_write=False)
-        self._check_schema(candidate)
+        check_schema(candidate)
         candidate.close()
         fresh = generation.adopt(self._data_directory, Path(copy))
         old = self._tables
