@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,11 +56,25 @@ class BenchCluster:
         words = [sys.executable, "-P", "-m", "dns_node", "-n", node, "-c", str(self._config)]
         if node in self._zone_files:
             words += ["-z", self._zone_files[node]]
-        log = open(self.directory / f"log-{node}", "ab")  # noqa: SIM115 (the child keeps it)
-        self.processes[node] = subprocess.Popen(
-            words, cwd=HOME, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-        log.close()
+        self._run(node, words)
+
+    def start_joiner(self, node: str, seed: str, token: str) -> None:
+        """Start *node*, which is in no configuration, as one that joins the cluster of *seed*."""
+        raft_port, query_port = _free_ports(2)
+        self.query_ports[node] = query_port
+        seed_loc = json.loads(self._config.read_text())["nodes"][seed]["raft_loc"]
+        words = [
+            sys.executable, "-P", "-m", "dns_node", "-n", node, "--workers", "1",
+            "--join", seed_loc, "--token", token, "--raft-loc", f"127.0.0.1:{raft_port}",
+            "--query-loc", f"127.0.0.1:{query_port}", "--data-dir", self.data_dir(node),
+        ]  # fmt: skip
+        self._run(node, words)
+
+    def _run(self, node: str, words: list[str]) -> None:
+        with open(self.directory / f"log-{node}", "ab") as log:
+            self.processes[node] = subprocess.Popen(
+                words, cwd=HOME, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
     def kill(self, node: str) -> None:
         """End *node* at once, all of its processes."""
@@ -239,6 +254,7 @@ def run(records: int, seconds: float) -> None:
                 rows.append((f"ADD at the {where}, {in_flight} in flight", figure))
         rows.append(("fsync of 4 KiB, median, again", f"{fsync_ms(directory):.2f} ms"))
         rows += _import(cluster, leader, records)
+        rows += _join(cluster, leader, records)
         rows += _restart(cluster, follower, records)
         rows += _failover(cluster, leader, follower)
         width = max(len(name) for name, _ in rows)
@@ -272,6 +288,62 @@ def _import(cluster: BenchCluster, node: str, records: int) -> list[tuple[str, s
          f"{elapsed_s:.1f} s, {records / elapsed_s:,.0f} records/s"),
         ("memory (PSS) of that node", shown),
     ]  # fmt: skip
+
+
+class _Writer:
+    """Writes one change after the other at *node*, in a thread, until `stop`."""
+
+    def __init__(self, cluster: BenchCluster, node: str):
+        self._talk = cluster.control(node)
+        self._is_over = threading.Event()
+        self.times_s: list[float] = []
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for name in _names(f"w{time.time_ns()}"):
+            if self._is_over.is_set():
+                return
+            began_s = time.perf_counter()
+            _done(self._talk.run(f"ADD: {name} A 192.0.2.4"))
+            self.times_s.append(time.perf_counter() - began_s)
+
+    def stop(self) -> None:
+        """End it."""
+        self._is_over.set()
+        self._thread.join()
+        self._talk.close()
+
+
+def _join(cluster: BenchCluster, leader: str, records: int) -> list[tuple[str, str]]:
+    """A fourth node joins with a token while two writers write; it is removed again."""
+    talk = cluster.control(leader)
+    token = talk.run("JOIN-TOKEN")[1].split()[0]
+    term = cluster.status(leader)["term"]
+    writers = [_Writer(cluster, node) for node in list(cluster.processes)[:2]]
+    began_s = time.perf_counter()
+    cluster.start_joiner("3", leader, token)
+    until(lambda: answers(cluster.query_ports["3"]))
+    answered_s = time.perf_counter() - began_s
+    until(lambda: _has(talk.run("MEMBERS")[1], "3  ", "voter"))
+    voter_s = time.perf_counter() - began_s
+    for writer in writers:
+        writer.stop()
+    elections = int(cluster.status(leader)["term"]) - int(term)
+    written = [seconds for writer in writers for seconds in writer.times_s]
+    _done(talk.run("REMOVE-MEMBER 3"))
+    cluster.kill("3")
+    return [
+        (f"a fourth node joins, {records:,} records",
+         f"first answer {answered_s:.1f} s, voter {voter_s:.1f} s, elections {elections}"),
+        ("changes meanwhile, two writers",
+         f"{len(written) / voter_s:,.0f}/s, longest {max(written) * 1000:.0f} ms"),
+    ]  # fmt: skip
+
+
+def _has(text: str, start: str, word: str) -> None:
+    if not any(line.startswith(start) and word in line for line in text.splitlines()):
+        raise ValueError(text)
 
 
 def _restart(cluster: BenchCluster, node: str, records: int) -> list[tuple[str, str]]:
