@@ -38,6 +38,11 @@ class Machine(Protocol):
         payload None moves the applied index only."""
         ...
 
+    def digests(self) -> list[tuple[int, bytes]]:
+        """Return (index, digest of the store after it) of the entries that were applied last, or
+        of the one that the store was opened with."""
+        ...
+
     def sync(self) -> None:
         """Return when what was applied survives a power loss."""
         ...
@@ -61,12 +66,14 @@ class Machine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Entries up to *index* are in the store, which then has *revision*."""
+    """Entries up to *index* are in the store, which then has *revision*; *digests* are what it
+    was after each of them."""
 
     index: int
     term: int
     revision: int
     outcomes: Outcomes
+    digests: tuple[tuple[int, bytes], ...] = ()
 
 
 class Applier:
@@ -153,10 +160,11 @@ class Applier:
             outcomes = self._machine.apply(group)
             self._index, self._term = group[-1][0], group[-1][1]
             revision = self._machine.revision()
+            digests = tuple(self._machine.digests())
         except Exception as error:  # Whatever it is: nothing may be skipped, so nothing goes on.
             self._fail(error)
             return
-        applied = Applied(self._index, self._term, revision, outcomes)
+        applied = Applied(self._index, self._term, revision, outcomes, digests)
         self._call_from_thread(self._publish, applied)
         with self._lock:
             self._is_running = is_more = self._index < self._target

@@ -69,8 +69,8 @@ def judge_visible(
 
 
 def may_end_waiting(mode: str, visible: int, not_yet: int, unreachable: int) -> bool:
-    """Return whether a wait in *mode* (``all`` live members, or ``quorum``: a majority of all
-    members) is over."""
+    """Return whether a wait in *mode* (``all`` live members, or ``quorum``: a majority) is
+    over.  For a quorum the counts are of voters alone."""
     if mode == "all":
         return not_yet == 0
     return visible * 2 > visible + not_yet + unreachable

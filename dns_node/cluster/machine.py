@@ -6,7 +6,7 @@ from pathlib import Path
 from dns_node.cluster.apply import Outcomes
 from dns_node.cluster.apply_entry import apply_entry
 from dns_node.cluster.command import Outcome, parse_outcome
-from dns_node.store.reader import Reader
+from dns_node.store.reader import Reader, describe_copy
 from dns_node.store.writer import Writer
 
 GARBAGE_ROWS = 2000
@@ -23,6 +23,7 @@ class StoreMachine:
         self._reader = self.writer.reader()
         self._index, self._term = self._reader.applied()
         self._revision = self._reader.revision()
+        self._digests = [(self._index, self._reader.meta().digest)]
         self._reader.reset()
 
     def applied(self) -> tuple[int, int]:
@@ -36,16 +37,22 @@ class StoreMachine:
     def apply(self, entries: list[tuple[int, int, bytes | None]]) -> Outcomes:
         """Apply the entries in one transaction."""
         outcomes: Outcomes = []
+        digests = []
         with self.writer.begin() as transaction:
             for index, term, payload in entries:
                 if payload is None:
                     transaction.put_applied(index, term)
                 else:
                     outcomes += apply_entry(transaction, index, term, payload)
+                digests.append((index, transaction.meta().digest))
             revision = transaction.revision()
         self._index, self._term = entries[-1][0], entries[-1][1]
-        self._revision = revision
+        self._revision, self._digests = revision, digests
         return outcomes
+
+    def digests(self) -> list[tuple[int, bytes]]:
+        """Return (index, digest of the store after it) of the entries that were applied last."""
+        return self._digests
 
     def sync(self) -> None:
         """Make what was applied durable; and while nobody waits, drop some of the garbage."""
@@ -83,13 +90,17 @@ class StoreMachine:
 
     def install(self, copy: Path) -> Callable[[], tuple[int, int]]:
         """Return the job that makes *copy* (a verified copy of another node's store) this node's
-        store, and returns its (applied index, term)."""
+        store, and returns its (applied index, term).  A copy that the log has overtaken while it
+        was on its way is left alone: what it lacks may be acknowledged here alone."""
 
         def swap() -> tuple[int, int]:
+            if describe_copy(copy)[0] <= self._index:
+                return self._index, self._term
             self.writer.install(copy)
             with self.writer.begin() as transaction:
                 self._index, self._term = transaction.applied()
                 self._revision = transaction.revision()
+                self._digests = [(self._index, transaction.meta().digest)]
             return self._index, self._term
 
         return swap

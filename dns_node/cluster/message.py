@@ -84,15 +84,25 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     body: bytes
 
 
+class Condition(msgspec.Struct, frozen=True, array_like=True):
+    """The body of a ``status`` frame: the *digest* of the sender's store after entry *index*, and
+    whether its disk is nearly full."""
+
+    index: int
+    digest: bytes
+    is_disk_low: bool = False
+
+
 _encoder = msgspec.msgpack.Encoder()
+_conditions = msgspec.msgpack.Decoder(Condition)
 _messages = msgspec.msgpack.Decoder(
     RequestVote | ResponseVote | AppendEntries | Quiet | Ack | TimeoutNow
 )
 _envelopes = msgspec.msgpack.Decoder(Envelope)
 
 
-def compose(value: Message | Envelope) -> bytes:
-    """Return the octets of a message or an envelope."""
+def compose(value: Message | Envelope | Condition) -> bytes:
+    """Return the octets of a message, an envelope or a condition."""
     return _encoder.encode(value)
 
 
@@ -111,6 +121,16 @@ def parse_envelope(octets: bytes) -> Envelope:
         return _envelopes.decode(octets)
     except msgspec.DecodeError as error:
         raise CodecError(f"no envelope: {error}") from error
+
+
+def parse_condition(octets: bytes) -> Condition | None:
+    """Return the condition, None for no octets (an older release); CodecError on anything else."""
+    if not octets:
+        return None
+    try:
+        return _conditions.decode(octets)
+    except msgspec.DecodeError as error:
+        raise CodecError(f"no condition: {error}") from error
 
 
 def from_core(message: dict[str, Any]) -> Message | None:

@@ -14,13 +14,16 @@ from dns_node.cluster.apply import SYNC_EVERY_S, Applied, Applier, Machine
 from dns_node.cluster.bindings import Bindings
 from dns_node.cluster.codec import CodecError
 from dns_node.cluster.consensus import Consensus
+from dns_node.cluster.digests import Digests
 from dns_node.cluster.executor import Executor
 from dns_node.cluster.journal import Journal
 from dns_node.cluster.message import (
     AppendEntries,
+    Condition,
     Envelope,
     Message,
     compose,
+    parse_condition,
     parse_envelope,
     parse_message,
 )
@@ -114,13 +117,15 @@ class Participation:
             owner.halt,
             self._needs_snapshot,
         )
+        self.digests = Digests()
         self.led: Led = (None, 0, False)
-        self._is_status_due = False
+        self._is_status_due = self._told_disk_low = False
         self._next_sync_s = 0.0
         owner.standings.own_applied = owner.standings.own_durable = self.applier.applied_index
 
     def begin(self) -> None:
         """Take part by the membership that the journal holds."""
+        self.digests.restart(self.machine.digests())
         self.consensus.begin(self.node in self.journal.voters())
         self._owner.bindings.up.clear()
         for node in list(self._owner.bindings.peers):
@@ -148,6 +153,7 @@ class Participation:
         standings.members = {node: role for node, (_, role) in members.items()}
         if not members:
             standings.members = dict.fromkeys(self.journal.voters(), "voter")
+        self.digests.keep(standings.members)
         if members != self._owner.bindings.members:
             self._owner.bindings.members = dict(members)
             for node in list(self._owner.bindings.peers):
@@ -196,6 +202,7 @@ class Participation:
                     self.consensus.receive(node, envelope.term, message)
                     owner.kick()
             case "status":
+                self._take_condition(node, parse_condition(envelope.body))
                 self.tell_table()
             case "forward":
                 owner.proposer.on_forward(node, envelope.body)
@@ -203,6 +210,23 @@ class Participation:
                 owner.proposer.on_refusal(node, envelope.body)
             case kind:
                 owner.received(node, kind, envelope.body)
+
+    def _take_condition(self, node: str, condition: Condition | None) -> None:
+        if condition is None or not self._owner.bindings.is_bound(node):
+            return
+        low_on_disk = self._owner.standings.low_on_disk
+        (low_on_disk.add if condition.is_disk_low else low_on_disk.discard)(node)
+        if alarm := self.digests.hear(node, condition.index, condition.digest):
+            self._alarm(alarm)
+
+    def _alarm(self, text: str) -> None:
+        log.error("ALARM: {text}", text=text)
+        self._is_status_due = True  # The leader compares too.
+
+    def _tell(self, node: str) -> bool:
+        is_low = bool(self._owner.standings.disk_alarm)
+        self._told_disk_low = is_low
+        return self.send(node, "status", compose(Condition(*self.digests.newest, is_low)))
 
     def _send_message(self, node: str, message: Message) -> bool:
         is_sent = self.send(node, "raft", compose(message))
@@ -230,7 +254,7 @@ class Participation:
         if led != self.led:
             self._follow(led)
         if self._is_status_due and led[0] not in (None, self.node):
-            self._is_status_due = not self.send(led[0] or "", "status", b"")
+            self._is_status_due = not self._tell(led[0] or "")
         # A change of the membership counts as soon as it is appended (Raft section 6).
         is_voter = self.node in self.journal.voters()
         if is_voter != core.is_voter:
@@ -246,6 +270,7 @@ class Participation:
 
     def _follow(self, led: Led) -> None:
         before, self.led = self.led, led
+        self._is_status_due = True  # A new leader knows nothing of this node yet.
         if led[2] and not before[2]:
             self._owner.standings.begin_leading()
         leader = led[0] if led[0] != self.node or led[2] else None
@@ -265,6 +290,8 @@ class Participation:
             standings.find_checkpoint(self.journal.octets, owner.log_octets_max, owner.absent_s_max)
         self.journal.retain_from = standings.retained_from()
         self.journal.trim(self.journal.retain_from)
+        if self._told_disk_low != bool(standings.disk_alarm):
+            self._is_status_due = True
         self.tell_table()
         standings.check_waits()
 
@@ -273,11 +300,13 @@ class Participation:
         standings = self._owner.standings
         if self.led[2] and standings.is_table_new():
             for node in list(self._owner.bindings.up):
-                self.send(node, "status", b"")
+                self._tell(node)
             standings.check_waits()
 
     def _applied(self, applied: Applied) -> None:
         self._owner.standings.own_applied = applied.index
+        for alarm in self.digests.note(applied.digests):
+            self._alarm(alarm)
         if applied.outcomes:
             self.take_members()
         self._is_status_due = True

@@ -30,9 +30,14 @@ DEADLINE_S = 5.0
 LEADERLESS_S = 3.0
 RETRY_S = 1.0
 PENDING_MAX = 4096
+PENDING_OCTETS_MAX = 64 << 20
 QUEUE_OCTETS_MAX = 8 << 20
 COMMAND_OCTETS_MAX = ENTRY_SIZE_OCTETS_MAX - 64
 """A larger command is staged (`dns_node.cluster.staging`)."""
+
+ESSENTIAL_DOORS = frozenset({"cluster", "upkeep"})
+"""What the cluster does for itself goes on when the disk is nearly full."""
+TOO_BUSY = "TOO BUSY: too many changes wait"
 
 Answer = Done | Refused | Unknown
 
@@ -45,11 +50,13 @@ class Forward(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True):
-    """The leader did not take what was handed to it in *attempt*."""
+    """The leader did not take what was handed to it in *attempt*; *is_final*: asking again at once
+    is of no use."""
 
     attempt: int
     operation_id: bytes
     reason: str
+    is_final: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -93,13 +100,15 @@ class Proposer:
         self._reach, self._kick = reach, kick
         self._pending: dict[bytes, _Pending] = {}
         self._queue: deque[_Queued] = deque()
-        self._queue_octets = 0
+        self._queue_octets = self._pending_octets = 0
         self._attempt = 0
         self._leader: str | None = None
         self._term = 0
         self._leaderless_s = seconds()
         self.stopped = ""
         """Not empty: why this node can't change anything now."""
+        self.reserve = ""
+        """Not empty: why nothing is taken but what the cluster does for itself (disk space)."""
 
     # The door's side
 
@@ -109,10 +118,6 @@ class Proposer:
         assert len(octets) <= COMMAND_OCTETS_MAX, "larger commands are staged"
         if self.stopped:
             return succeed(Refused((f"{self.stopped} The change was not made.",)))
-        if len(self._pending) >= PENDING_MAX:
-            return succeed(
-                Refused(("TOO BUSY: too many changes wait. The change was not made; try again.",))
-            )
         outcome = self._find_outcome(command.operation_id)
         if outcome is not None:
             return succeed(outcome)
@@ -121,12 +126,30 @@ class Proposer:
         if earlier is not None:
             earlier.answers.append(answer)
             return answer
+        why = self._why_not(command, len(octets))
+        if why:
+            return succeed(Refused((f"{why} The change was not made; try again.",)))
+        self._pending_octets += len(octets)
         now_s = self._seconds()
         pending = _Pending(command, octets, now_s + deadline_s, [answer])
         self._pending[command.operation_id] = pending
         self._route(pending, now_s)
         self._check(pending, now_s)
         return answer
+
+    def _why_not(self, command: Command, size_octets: int) -> str:
+        """Return why a command is not taken, a sentence; '' when it is."""
+        if self.reserve and command.door not in ESSENTIAL_DOORS:
+            return self.reserve
+        waiting_octets = self._pending_octets + size_octets
+        if len(self._pending) >= PENDING_MAX or waiting_octets > PENDING_OCTETS_MAX:
+            return (
+                f"{TOO_BUSY} ({len(self._pending)}, {self._pending_octets >> 10} KiB; at most "
+                f"{PENDING_MAX}, {PENDING_OCTETS_MAX >> 10} KiB)."
+            )
+        if self._leader == self.node and self._queue_octets > QUEUE_OCTETS_MAX:
+            return f"{TOO_BUSY} for the log ({self._queue_octets >> 10} KiB)."
+        return ""
 
     def on_outcomes(self, outcomes: list[tuple[bytes, Outcome]]) -> None:
         """This node's store has applied commands: answer those that wait here."""
@@ -198,13 +221,15 @@ class Proposer:
             command = parse_command(forward.command)
         except UnknownSchemaError:
             return  # A newer release's: its node answers "unknown" at the deadline.
-        reason = ""
+        reason, is_final = "", True
         if self.stopped or self._leader != self.node:
-            reason = "not the leader"
+            reason, is_final = "not the leader", False
+        elif self.reserve and command.door not in ESSENTIAL_DOORS:
+            reason = self.reserve
         elif self._queue_octets > QUEUE_OCTETS_MAX or len(forward.command) > COMMAND_OCTETS_MAX:
-            reason = "the leader is too busy"
+            reason = f"{TOO_BUSY} at the leader."
         if reason:
-            self._refuse(node, forward.attempt, command.operation_id, reason)
+            self._refuse(node, forward.attempt, command.operation_id, reason, is_final)
             return
         self._enqueue(_Queued(command, len(forward.command), node, forward.attempt))
 
@@ -215,6 +240,9 @@ class Proposer:
         if pending is not None:
             pending.attempts.discard(refusal.attempt)
             pending.refusal = refusal.reason
+            if refusal.is_final and not pending.attempts:
+                text = f"node {node} leads: {refusal.reason} The change was not made; try again."
+                self._answer(pending, Refused((text,)))
 
     def _enqueue(self, queued: _Queued) -> None:
         self._queue.append(queued)
@@ -230,8 +258,10 @@ class Proposer:
                 self._refuse(queued.node, queued.attempt, queued.command.operation_id, reason)
         self._queue_octets = 0
 
-    def _refuse(self, node: str, attempt: int, operation_id: bytes, reason: str) -> None:
-        refusal = Refusal(attempt, operation_id, reason)
+    def _refuse(
+        self, node: str, attempt: int, operation_id: bytes, reason: str, is_final: bool = False
+    ) -> None:
+        refusal = Refusal(attempt, operation_id, reason, is_final)
         self._send(node, "refusal", msgspec.msgpack.encode(refusal))
 
     def _route(self, pending: _Pending, now_s: float) -> None:
@@ -287,6 +317,7 @@ class Proposer:
 
     def _answer(self, pending: _Pending, answer: Answer) -> None:
         del self._pending[pending.command.operation_id]
+        self._pending_octets -= len(pending.octets)
         if pending.queued is not None:
             pending.queued.is_withdrawn = True
         for waiting in pending.answers:

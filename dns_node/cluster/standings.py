@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from dns_node.cluster.checkpoint import (
+    LIVE_S,
     Standing,
     Table,
     find_checkpoint,
@@ -28,6 +29,10 @@ class Standings:
         self.checkpoint = 0
         self.pins: dict[str, int] = {}
         """Indexes that running snapshots need the log from, by what pins them."""
+        self.disk_alarm = ""
+        """Not empty: this node's disk is nearly full (`control.disk_reserve`)."""
+        self.low_on_disk: set[str] = set()
+        """The others that said the same."""
         self._others: dict[str, Standing] = {}
         self._began_s = seconds()
         self.version = 0
@@ -97,14 +102,35 @@ class Standings:
         now_s = self._seconds()
         for wait in list(self._waits):
             index, mode, deadline_s, on_end = wait
-            judged = judge_visible(index, self._all(), now_s)
-            if may_end_waiting(mode, *map(len, judged)) or now_s >= deadline_s:
+            standings = self._all()
+            judged = judge_visible(index, standings, now_s)
+            if mode == "quorum":
+                # Who follows without a vote costs the quorum nothing.
+                voters = [s for s in standings if s.role not in ("learner", "edge")]
+                counted = judge_visible(index, voters, now_s)
+            else:
+                counted = judged
+            if may_end_waiting(mode, *map(len, counted)) or now_s >= deadline_s:
                 self._waits.remove(wait)
                 on_end(judged)
 
     def all(self) -> list[Standing]:
         """Return every member's standing, by node id."""
         return self._all()
+
+    def find_successor(self) -> str | None:
+        """Return the voter that should lead instead of this one, whose disk is nearly full: the
+        furthest that is live and has space; None when there is none."""
+        now_s = self._seconds()
+        fit = [
+            standing
+            for standing in self._all()
+            if standing.role == "voter"
+            and standing.node != self.node
+            and standing.node not in self.low_on_disk
+            and now_s - standing.heard_s <= LIVE_S
+        ]
+        return max(fit, key=lambda s: s.applied_index).node if fit else None
 
     def _put(self, node: str, applied: int, durable: int, heard_s: float) -> None:
         role = self.members.get(node, "")

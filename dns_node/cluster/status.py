@@ -21,7 +21,8 @@ class MemberStatus:
 @dataclass(frozen=True, slots=True)
 class ReplicaStatus:
     """*role* is ``leader``, ``follower``, ``learner``, ``waiting`` (no cluster yet) or ``stopped``
-    (then *why* says what is wrong); *log_entries* counts what is beyond the base."""
+    (then *why* says what is wrong); *log_entries* counts what is beyond the base; *alarms* are
+    what somebody has to look at."""
 
     node: str
     role: str
@@ -37,6 +38,7 @@ class ReplicaStatus:
     checkpoint: int = 0
     revision: int = 0
     members: tuple[MemberStatus, ...] = ()
+    alarms: tuple[str, ...] = ()
 
 
 def describe(
@@ -73,5 +75,9 @@ def describe(
                 standing.node == life.node or standing.node in bindings.peers,
             )
             for standing in standings.all()
+        ),
+        alarms=(
+            *filter(None, [standings.disk_alarm]),
+            *life.digests.alarms.values(),
         ),
     )

@@ -158,6 +158,20 @@ class Limits:
         whole(1, 3600, "seconds"), "A TCP connection without a query for this long is closed.", 10,
         is_live=True,
     )  # fmt: skip
+    disk_reserve_mib: int = setting(
+        whole(0, 1_048_576, "MiB"),
+        "Below this much free space (at most a tenth of the file system) a node takes no changes "
+        "and lets another lead, until there is space; 0: no watermark.",
+        256,
+        is_live=True,
+    )
+    mass_delete_percent: int = setting(
+        whole(1, 100, "percent"),
+        "One command that removes more than this share of a zone's records (and at least 100), or "
+        "of all zones (and at least 3), has to say `force`; 100: none has to.",
+        50,
+        is_live=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

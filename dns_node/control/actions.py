@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dns_node.cluster.command import Done, Operation, Precondition, Refused, Unknown
 from dns_node.cluster.state_machine import judge
 from dns_node.cluster.undo import undo_command_parts
+from dns_node.control import mass_delete
 from dns_node.control.api import Answer, LoadReport
 from dns_node.control.compose import compose
 from dns_node.control.options import Options, bad_line
@@ -64,6 +65,9 @@ async def write(
             command = compose(api, view, operations, session.asker, options, preconditions)
         except InputError as error:
             return refused(subject, [str(problem) for problem in error.problems])
+        percent = api.settings.limits.mass_delete_percent
+        if not options.is_forced and (why := mass_delete.find_objection(view, command, percent)):
+            return refused(subject, [why])
         if options.is_dry_run:
             return _dry(judge(view, command)[0], subject)
     return outcome_reply(await api.propose(command, options.wait), options.wait, subject)

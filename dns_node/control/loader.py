@@ -19,7 +19,8 @@ from dns_node.cluster.command import (
 )
 from dns_node.config.schema import ZoneFile
 from dns_node.control.api import Answer, LoadReport
-from dns_node.control.sources import ImportPlan, plan_import
+from dns_node.control.mass_delete import RECORDS_MIN, judge_loss
+from dns_node.control.sources import ImportPlan, difference, plan_import
 from dns_node.errors import InputError, Problem
 from dns_node.store.layout import rows_digest
 from dns_node.store.reader import Reader
@@ -64,6 +65,8 @@ class _Read:
     contents: ZoneContents
     digest: bytes
     plan: ImportPlan
+    objection: str = ""
+    """Why it is not proposed without being forced."""
 
 
 class Loader:
@@ -78,6 +81,8 @@ class Loader:
         self._reader = reader
         self._turn = DeferredSemaphore(1)
         self.make_template: Callable[[WireName], ZoneTemplate] = template
+        self.mass_delete_percent = 100
+        """What an import may take away of a zone without being forced."""
 
     async def load(
         self,
@@ -87,15 +92,18 @@ class Loader:
         propose: Propose,
         *,
         may_stage: bool = True,
+        is_forced: bool = False,
     ) -> LoadReport:
         """Load *files* (globs are expanded), *propose* what differs, and return what happened.
 
         Never raises for a bad file: it blocks only itself.  Loads follow one another.  Without
-        *may_stage* (a dry run) nothing is written ahead of the change itself.
+        *may_stage* (a dry run) nothing is written ahead of the change itself.  What would remove
+        too much of a zone is refused unless *is_forced*.
         """
         await self._turn.acquire()
         try:
             self._propose, self._may_stage = propose, may_stage
+            self._is_forced = is_forced
             return await self._load(files, zone_dir, mode)
         finally:
             self._turn.release()
@@ -147,9 +155,24 @@ class Loader:
     def _plan(self, path: str, contents: ZoneContents, mode: str | None) -> _Read:
         key = SourceKey(self._node_id, path, contents.origin)
         digest = rows_digest(contents.nodes)  # type: ignore[arg-type]
-        return _Read(
-            key, contents, digest, plan_import(self._reader, key, contents.nodes, digest, mode)
-        )
+        plan = plan_import(self._reader, key, contents.nodes, digest, mode)
+        objection = "" if self._is_forced else self._object(key, contents, plan.operation)
+        return _Read(key, contents, digest, plan, objection)
+
+    def _object(self, key: SourceKey, contents: ZoneContents, operation: Import | None) -> str:
+        """Return why *operation* takes too much away, '' when it does not."""
+        zone = self._reader.zone(key.origin)
+        if operation is None or zone is None or zone.records < RECORDS_MIN:
+            return ""
+        removes = operation.removes
+        if operation.mode == "replace":
+            removes, _ = difference(self._reader.walk(zone.zone_id), contents.nodes)
+        lost = sum(len(rrset.rdatas) for _, rrset in removes)
+        reason = judge_loss(key.origin, lost, zone.records, self.mass_delete_percent)
+        if not reason:
+            return ""
+        line = f"LOAD {key.path} replace" if operation.mode == "replace" else f"RELOAD {key.path}"
+        return f"{key.path}: it would {reason} Nothing was loaded; {line} force loads it."
 
     async def _carry(
         self, read: _Read, mode: str | None, report: _Findings, places: DeferredSemaphore
@@ -160,6 +183,9 @@ class Loader:
                 if read.plan.warning:
                     report.warnings.append(f"warning: {read.plan.warning}")
                 if read.plan.operation is None:
+                    return
+                if read.objection:
+                    report.errors.append(read.objection)
                     return
                 answer = await self._propose_import(read, read.plan.operation)
                 again = None

@@ -8,12 +8,14 @@ from dns_node.control.api import WAITS
 from dns_node.errors import InputError, Problem
 
 _ONE = (
-    r'(?:wait=[^\s"]*|if-revision=[^\s"]*|operation=[^\s"]*|dry-run'
+    r'(?:wait=[^\s"]*|if-revision=[^\s"]*|operation=[^\s"]*|dry-run|force'
     r'|reason=(?:"(?:\\.|[^"\\])*"|[^\s"]*))'
 )
 _HEAD = re.compile(rf"\s*({_ONE})(?=\s|$)", re.IGNORECASE)
 _TAIL = re.compile(rf"(?:^|(?<=\s))({_ONE})\s*$", re.IGNORECASE)
 NAMES = ("wait", "if-revision", "dry-run", "reason", "operation")
+FORCE = "force"
+"""The option of what may delete much; elsewhere the word is data."""
 REASON_OCTETS_MAX = 1000
 REVISION_MAX = 2**63 - 1
 
@@ -26,6 +28,7 @@ class Options:
     wait: str = "node"
     if_revision: int | None = None
     is_dry_run: bool = False
+    is_forced: bool = False
     reason: str = ""
     operation: bytes | None = None
     given: tuple[str, ...] = ()
@@ -36,20 +39,24 @@ def bad_line(what: str, cure: str = "") -> InputError:
     return InputError([Problem("", what, cure)])
 
 
-def split_options(text: str) -> tuple[str, Options]:
+def split_options(text: str, *, may_force: bool = False) -> tuple[str, Options]:
     """Return *text* without its options, and the options; InputError for a wrong one.
 
     Inside quotes nothing is an option: a record with the data ``dry-run`` is written with quotes.
     """
     options = Options()
-    while match := _HEAD.match(text):
+    while (match := _HEAD.match(text)) and (may_force or not _is_force(match)):
         options = _with(options, match[1])
         text = text[match.end() :]
-    # One scan from the end per option; a line holds five at most, since each may be given once.
-    while (match := _find_tail(text)) is not None:
+    # One scan from the end per option; a line holds six at most, since each may be given once.
+    while (match := _find_tail(text)) is not None and (may_force or not _is_force(match)):
         options = _with(options, match[1])
         text = text[: match.start()]
     return text.strip(), options
+
+
+def _is_force(match: re.Match[str]) -> bool:
+    return match[1].lower() == FORCE
 
 
 def _find_tail(text: str) -> re.Match[str] | None:
@@ -84,6 +91,8 @@ def _with(options: Options, text: str) -> Options:
         return replace(options, operation=_operation_id(value))
     if name == "reason":
         return replace(options, reason=_reason(value))
+    if name == FORCE:
+        return replace(options, is_forced=True)
     return replace(options, is_dry_run=True)
 
 

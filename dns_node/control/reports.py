@@ -70,6 +70,9 @@ async def status(session: "Session", request: Request) -> Reply:
 def status_lines(state: Mapping[str, Any]) -> Iterator[str]:
     """Yield ``key: value`` lines; a table of members is counted, then one line per row."""
     for key, value in state.items():
+        if key == "alarm":
+            yield from (f"alarm: {text}" for text in value)
+            continue
         if not isinstance(value, Mapping):
             yield f"{key}: {_plain(value)}"
             continue

@@ -154,13 +154,19 @@ class Service:
             self._loader = Loader(self.node_id, machine.writer.reader())
         zones = self.settings.auto_zones
         self._loader.make_template = lambda apex: zone_template(apex, zones)
+        self._loader.mass_delete_percent = self.settings.limits.mass_delete_percent
 
         async def propose(operations: tuple[Operation, ...], reason: str) -> Answer:
             asked = replace(options, reason=options.reason or reason)
             return await self.change("file", operations, asked)
 
         return await self._loader.load(
-            files, self.settings.zone_dir, mode, propose, may_stage=not options.is_dry_run
+            files,
+            self.settings.zone_dir,
+            mode,
+            propose,
+            may_stage=not options.is_dry_run,
+            is_forced=options.is_forced,
         )
 
     # Members
@@ -205,6 +211,8 @@ class Service:
         }
         if replica.why:
             found["problem"] = replica.why
+        if replica.alarms:
+            found["alarm"] = replica.alarms
         found |= self._store_status()
         found["members"] = {
             member.node: {

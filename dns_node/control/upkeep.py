@@ -10,10 +10,12 @@ from twisted.internet.task import LoopingCall
 from dns_node import sd_notify
 from dns_node.cluster.command import Trim
 from dns_node.cluster.local_member import LocalMember
+from dns_node.control.disk_reserve import DiskReserve
 from dns_node.control.service import Service
 from dns_node.control.workers import Workers
 from dns_node.errors import StoreError
 
+DISK_S: Final = 1.0
 READERS_S: Final = 2.0
 PINNED_S_MAX: Final = 10.0
 """A worker that looks at one revision for longer is replaced: it keeps LMDB from reusing pages."""
@@ -62,6 +64,13 @@ class Upkeep:
         self._intervals_s = [READERS_S]
         self._loops.append(LoopingCall(self._safely, self.trim))
         self._intervals_s.append(TRIM_S)
+        self.disk = DiskReserve(
+            member.replica,
+            service.launch.node.data_dir,
+            lambda: service.settings.limits.disk_reserve_mib,
+        )
+        self._loops.append(LoopingCall(self._safely, self.disk.check))
+        self._intervals_s.append(DISK_S)
         if (interval_s := sd_notify.watchdog_interval_s()) is not None:
             self._loops.append(LoopingCall(sd_notify.notify, "WATCHDOG=1"))
             self._intervals_s.append(interval_s)

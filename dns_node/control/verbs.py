@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dns_node.control import actions, reports, requests
-from dns_node.control.options import NAMES, Options, bad_line, split_options
+from dns_node.control.options import FORCE, NAMES, Options, bad_line, split_options
 from dns_node.control.replies import Reply
 from dns_node.control.requests import GetKey, Help, Request, Value
 
@@ -23,6 +23,7 @@ _OPTIONS_HELP = {
     "if-revision": "if-revision=N          refuse unless the store's revision is N (see STATUS)",
     "dry-run": "dry-run                say what would happen, change nothing",
     "reason": 'reason="…"             kept in HISTORY',
+    "force": "force                  delete more than limits.mass_delete_percent allows",
     "operation": "operation=ID           ask again for a write that was answered UNKNOWN",
 }
 
@@ -80,7 +81,7 @@ def help_lines(name: str | None) -> list[str]:
     width = max(len(verb.usage) for verb in VERBS.values())
     lines = [f"{verb.usage.ljust(width)}  {verb.summary}" for verb in VERBS.values()]
     return [*lines, "", "Verbs in any case, the colon is optional; HELP verb says more.",
-            *options_help(NAMES)]  # fmt: skip
+            *options_help((*NAMES, FORCE))]  # fmt: skip
 
 
 def options_help(names: tuple[str, ...]) -> list[str]:
@@ -119,7 +120,7 @@ def parse_line(line: str, default_ttl_s: int = 3600) -> Request | None:
     verb = find_verb(word)
     options = Options()
     if verb.options:
-        rest, options = split_options(rest)
+        rest, options = split_options(rest, may_force=FORCE in verb.options)
     return Request(verb.name, verb.read(rest, default_ttl_s), options)
 
 
@@ -133,33 +134,35 @@ _ALL = (
     Verb("REMOVE", "REMOVE: name TYPE [data]", "remove one record, or a whole RRset",
          "Without data all records of that type go; TYPE ANY means every type. What is not there\n"
          "is said and changes nothing. A zone that ADD made vanishes with its last record.",
-         requests.read_remove, actions.change, True, NAMES),
+         requests.read_remove, actions.change, True, (*NAMES, FORCE)),
     Verb("REPLACE", "REPLACE: name [ttl] TYPE data", "make an RRset exactly this record",
          "For several records: REPLACE the first and ADD the others in one transaction.\n"
          f"{_RECORD_HELP}",
-         requests.read_replace, actions.change, True, NAMES),
+         requests.read_replace, actions.change, True, (*NAMES, FORCE)),
     Verb("BEGIN", "BEGIN", "begin a transaction",
          "The ADD, REMOVE, REPLACE, DROP, KV SET and KV DEL lines that follow are collected, over\n"
          "any zones; COMMIT makes them one atomic change, ABORT forgets them.",
          requests.read_nothing, actions.begin, True, (), TALKING),
     Verb("COMMIT", "COMMIT", "make the collected lines one change",
          "If one line was bad, or any change is refused, nothing changes.",
-         requests.read_nothing, actions.commit, True, NAMES, TALKING),
+         requests.read_nothing, actions.commit, True, (*NAMES, FORCE), TALKING),
     Verb("ABORT", "ABORT", "forget the collected lines", "",
          requests.read_nothing, actions.abort, True, (), TALKING),
     Verb("LOAD", "LOAD file [merge|replace]", "load a zone file",
          "A file for a zone that does not exist yet creates it. For one that exists: merge adds\n"
          "the file's records to it, replace makes the zone exactly the file.",
-         requests.read_load, actions.load, True, ("wait", "if-revision", "dry-run", "reason")),
+         requests.read_load, actions.load, True,
+         ("wait", "if-revision", "dry-run", "reason", FORCE)),
     Verb("RELOAD", "RELOAD [file]", "read the managed zone files again",
          "Proposes exactly what changed in each file since it was last read, removed lines too.",
-         requests.read_reload, actions.reload, True, ("wait", "dry-run", "reason")),
+         requests.read_reload, actions.reload, True,
+         ("wait", "dry-run", "reason", FORCE)),
     Verb("ZONES", "ZONES", "list the zones", "", requests.read_nothing, reports.zones),
     Verb("SHOW", "SHOW name [type]", "print the records at a name",
          "In master-file form. With the type AXFR: all records of the zone that holds the name.",
          requests.read_show, reports.show),
     Verb("DROP", "DROP zone", "withdraw a whole zone", "UNDO of its revision brings it back.",
-         requests.read_drop, actions.change, True, NAMES),
+         requests.read_drop, actions.change, True, (*NAMES, FORCE)),
     Verb("STATUS", "STATUS", "print the state of this node and its cluster", "",
          requests.read_nothing, reports.status),
     Verb("MEMBERS", "MEMBERS", "list the members of the cluster", "",
@@ -174,7 +177,7 @@ _ALL = (
          requests.read_history, reports.history),
     Verb("UNDO", "UNDO revision", "reverse one revision by a new change",
          "Refused, with the conflicts, if what it touched has changed since.",
-         requests.read_undo, actions.undo, True, NAMES),
+         requests.read_undo, actions.undo, True, (*NAMES, FORCE)),
     Verb("KV", "KV SET key value | GET key | DEL key", "use the key-value space", "",
          requests.read_kv, _kv, True, NAMES),
     Verb("HELP", "HELP [verb]", "say what a verb does", "", requests.read_help, _help),

@@ -63,6 +63,9 @@ class FakeMachine:
                 outcomes.append((command.operation_id, state.outcomes[command.operation_id]))
         return outcomes
 
+    def digests(self):
+        return [(self.state.index, bytes([len(self.state.applied) % 256]))]
+
     def sync(self):
         self.disk.__dict__.update(copy.deepcopy(self.state.__dict__))
 

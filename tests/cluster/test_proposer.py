@@ -2,6 +2,7 @@ import msgspec
 import pytest
 from twisted.internet.task import Clock
 
+from dns_node.cluster import proposer
 from dns_node.cluster.command import (
     ENTRY_SIZE_OCTETS_MAX,
     Command,
@@ -14,7 +15,7 @@ from dns_node.cluster.command import (
     parse_command,
     parse_entry,
 )
-from dns_node.cluster.proposer import COMMAND_OCTETS_MAX, Forward, Proposer, Refusal
+from dns_node.cluster.proposer import COMMAND_OCTETS_MAX, Forward, Refusal
 from dns_node.cluster.staging import slice_command
 
 
@@ -24,7 +25,7 @@ class Desk:
     def __init__(self):
         self.clock = Clock()
         self.frames, self.store, self.is_connected = [], {}, True
-        self.proposer = Proposer(
+        self.proposer = proposer.Proposer(
             "0",
             self.clock.seconds,
             self.send,
@@ -178,3 +179,77 @@ def test_a_large_command_is_staged_in_slices_that_fit():
     ids = [piece.operation_id for piece in (*staging, run)]
     assert len(set(ids)) == len(ids)
     assert slice_command(large) == (staging, run), "proposing again stages the same"
+
+
+def test_a_bounded_number_of_changes_is_in_flight_and_the_next_is_refused_at_once(
+    desk, monkeypatch
+):
+    monkeypatch.setattr(proposer, "PENDING_MAX", 3)
+    waiting = [desk.propose(number) for number in range(3)]
+    refused = desk.propose(3)
+    assert isinstance(refused[0], Refused)
+    assert "TOO BUSY" in refused[0].reasons[0]
+    assert "at most 3" in refused[0].reasons[0]
+    again = desk.propose(1)
+    assert not again, "asking again for one that waits is not one more"
+    desk.proposer.on_outcomes([(command(1).operation_id, Done(1, True))])
+    assert waiting[1] == again == [Done(1, True)]
+    assert not desk.propose(4)
+
+
+def test_octets_in_flight_are_bounded_and_given_back(desk, monkeypatch):
+    monkeypatch.setattr(proposer, "PENDING_OCTETS_MAX", 5000)
+    first = desk.propose(1, 3000)
+    assert "TOO BUSY" in desk.propose(2, 3000)[0].reasons[0]
+    desk.proposer.on_outcomes([(command(1).operation_id, Done(1, True))])
+    assert first
+    assert not desk.propose(2, 3000)
+
+
+def test_a_full_queue_of_the_leader_refuses_at_once_at_every_node(desk, monkeypatch):
+    monkeypatch.setattr(proposer, "QUEUE_OCTETS_MAX", 1000)
+    desk.proposer.on_leader("0", 1)
+    desk.propose(1, 2000)
+    assert "TOO BUSY" in desk.propose(2)[0].reasons[0]
+    forward = Forward(7, compose_command(command(3)))
+    desk.proposer.on_forward("1", msgspec.msgpack.encode(forward))
+    [(node, kind, body)] = desk.frames
+    follower = Desk()
+    follower.proposer.on_leader("2", 1)
+    answers = follower.propose(3)
+    refusal = msgspec.structs.replace(
+        msgspec.msgpack.decode(body, type=Refusal),
+        attempt=msgspec.msgpack.decode(follower.frames[0][2], type=Forward).attempt,
+    )
+    assert (node, kind) == ("1", "refusal")
+    follower.proposer.on_refusal("2", msgspec.msgpack.encode(refusal))
+    assert isinstance(answers[0], Refused)
+    assert "node 2 leads: TOO BUSY" in answers[0].reasons[0]
+
+
+def test_what_was_handed_on_elsewhere_too_is_not_refused_by_one_leader(desk):
+    desk.proposer.on_leader("1", 1)
+    answers = desk.propose(1)
+    desk.proposer.on_leader("2", 2)
+    second = msgspec.msgpack.decode(desk.frames[1][2], type=Forward).attempt
+    refusal = Refusal(second, command(1).operation_id, "TOO BUSY.", True)
+    desk.proposer.on_refusal("2", msgspec.msgpack.encode(refusal))
+    assert not answers
+    desk.pass_time(6)
+    assert isinstance(answers[0], Unknown)
+
+
+def test_a_nearly_full_disk_refuses_all_but_what_the_cluster_does_for_itself(desk):
+    desk.proposer.on_leader("0", 1)
+    desk.proposer.reserve = "DISK LOW: 3 MiB are free."
+    assert "DISK LOW: 3 MiB" in desk.propose(1)[0].reasons[0]
+    forward = Forward(7, compose_command(command(2)))
+    desk.proposer.on_forward("1", msgspec.msgpack.encode(forward))
+    refusal = msgspec.msgpack.decode(desk.frames[0][2], type=Refusal)
+    assert refusal.is_final
+    assert "DISK LOW" in refusal.reason
+    trim = msgspec.structs.replace(command(3), door="upkeep")
+    answers = []
+    desk.proposer.propose(trim).addCallback(answers.append)
+    assert not answers
+    assert desk.proposer.next_entry()
