@@ -25,6 +25,7 @@ from dns_node.cluster.proposer import COMMAND_OCTETS_MAX, DEADLINE_S, Answer, Pr
 from dns_node.cluster.staging import propose_staged
 from dns_node.cluster.standings import Standings, Visible
 from dns_node.cluster.status import ReplicaStatus, describe
+from dns_node.errors import StoreError
 
 TICK_S = 0.025
 HOUSEKEEPING_S = 0.1
@@ -94,6 +95,7 @@ class Replica:
         self._is_kicked = self._is_stopped = False
         self._revisions: deque[tuple[int, int]] = deque(maxlen=REVISIONS_REMEMBERED)
         self._change: tuple[int, Deferred[str]] | None = None
+        self._installing: Deferred[None] | None = None
         self._retry_s = 1.0
         self._ticking = LoopingCall(self.kick)
         self._housekeeping = LoopingCall(self._keep_house)
@@ -152,10 +154,12 @@ class Replica:
 
         *swap* runs in the store's executor; it puts the snapshot in place durably and returns its
         (applied index, term), which is beyond this node's.  *voters* are the raft members as
-        of that index (`voters_at` on the node that made the snapshot).
+        of that index (`voters_at` on the node that made the snapshot).  Fails with StoreError when
+        replication stops meanwhile.
         """
         life = self._open_life()
         done: Deferred[None] = Deferred()
+        self._installing = done
         life.consensus.end()
 
         def installed() -> None:
@@ -166,6 +170,7 @@ class Replica:
             self.proposer.look_up()
             self._revisions.append((applier.revision, applier.applied_index))
             self.on_applied(applier.applied_index, applier.revision)
+            self._installing = None
             done.callback(None)
 
         life.applier.install(swap, installed)
@@ -339,6 +344,10 @@ class Replica:
         life, self._life = self._life, None
         if life is not None:
             life.close()
+        installing, self._installing = self._installing, None
+        if installing is not None:
+            why = self.failure or "this node is stopping"
+            installing.errback(StoreError(f"the snapshot was not installed: {why}"))
 
     def _halted(self) -> None:
         self.proposer.stop(f"REPLICATION STOPPED: {self.failure}")
