@@ -35,8 +35,9 @@ from dns_node.control.kv import KvDoor
 from dns_node.control.service import Service, history_file
 from dns_node.control.session import Session
 from dns_node.control.upkeep import Upkeep
-from dns_node.control.workers import Channel, Workers
+from dns_node.control.workers import Workers
 from dns_node.errors import DnsNodeError, InputError, Problem
+from dns_node.net.control_channel import Channel
 from dns_node.supervise.launch import EXIT_CONFIGURATION, read_start
 from dns_node.supervise.process import set_title
 
@@ -82,6 +83,7 @@ class NodeProcess:
             ),
             lambda: self._workers.tell({"do": "generation"}),
             lambda name: ThreadExecutor(name, lambda: set_title(f"dns-{name}")),
+            {name: entry.role for name, entry in settings.nodes.items()} | {node.id: node.role},
         )
         self._service = Service(
             launch,

@@ -26,21 +26,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.interfaces import IReadDescriptor
-from zope.interface import implementer
 
 from dns_node.answer.access import Networks
 from dns_node.answer.respond import AnswerSettings
 from dns_node.errors import StoreError
 from dns_node.metrics import BLOCK_SIZE_OCTETS, INDEX, Counters
 from dns_node.net.answering import Answering
+from dns_node.net.control_channel import Channel
 from dns_node.net.dnstap import Dnstap
 from dns_node.net.events import EventRing, Writer
 from dns_node.net.query_log import QueryLog
 from dns_node.net.tcp import TcpFactory, TcpLimits
 from dns_node.net.udp import UdpReader
 from dns_node.store.reader import Reader
-from dns_node.supervise import pipe
 from dns_node.supervise.launch import read_start
 from dns_node.supervise.process import set_title
 
@@ -79,7 +77,7 @@ class Worker:
         self._tcp_sockets = [socket.socket(fileno=item["fd"]) for item in start["tcp"]]
         self._ports: list[Any] = []
         self._logs: dict[tuple[str, str], EventRing] = {}
-        self._control = Control(socket.socket(fileno=start["control"]), self)
+        self._control = Channel(start["control"], self._take)
         self._is_stopping = False
         self.apply(start.get("settings", {}))
 
@@ -150,6 +148,19 @@ class Worker:
             udp.proxies = proxies
         self._apply_logs(settings)
 
+    def _take(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"do": "generation"}:
+                self.follow_generation()
+            case {"do": "settings", "settings": dict() as settings}:
+                self.apply(settings)
+            case {"do": "ping"}:
+                self._control.send({"pong": message.get("token")})
+            case {"do": "stop"}:
+                self.stop()
+            case {"event": "node", "state": "started"}:
+                self.say_ready()
+
     def stop(self) -> None:
         """Answer what has arrived, accept nothing more, and end."""
         if self._is_stopping:
@@ -207,47 +218,6 @@ class Worker:
             sys.stderr.flush()
         except (OSError, ValueError):
             return
-
-
-@implementer(IReadDescriptor)
-class Control:
-    """The worker's end of its channel to the node."""
-
-    def __init__(self, end: socket.socket, worker: Worker):
-        self._end, self._worker = end, worker
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._end.fileno()
-
-    def logPrefix(self) -> str:  # noqa: N802
-        """Return what Twisted's log calls this."""
-        return "control"
-
-    def connectionLost(self, reason: object) -> None:  # noqa: N802
-        """Called when the reactor ends."""
-
-    def doRead(self) -> None:  # noqa: N802
-        """Called when messages wait."""
-        while (message := pipe.receive(self._end)) is not None:
-            self._take(message)
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send a message; it is dropped when nobody reads."""
-        pipe.send(self._end, message)
-
-    def _take(self, message: dict[str, Any]) -> None:
-        match message:
-            case {"do": "generation"}:
-                self._worker.follow_generation()
-            case {"do": "settings", "settings": dict() as settings}:
-                self._worker.apply(settings)
-            case {"do": "ping"}:
-                self.send({"pong": message.get("token")})
-            case {"do": "stop"}:
-                self._worker.stop()
-            case {"event": "node", "state": "started"}:
-                self._worker.say_ready()
 
 
 def main() -> int:
