@@ -1,6 +1,8 @@
 """Replicas over real threads, disks and sockets."""
 
 import os
+import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -50,8 +52,8 @@ class ReplicaTest(unittest.TestCase):
     timeout = 60
 
     async def start(self, size: int) -> list[Node]:
-        base = Path(self.mktemp())
-        base.mkdir(parents=True)
+        base = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, base)
         return await self.start_in(base, size)
 
     async def start_in(self, base: Path, size: int) -> list[Node]:
