@@ -48,6 +48,9 @@ def set_journal_aside(data_directory: Path) -> Path:
     broke off it does so already.  Raises StoreError when there is none."""
     journal, aside = data_directory / JOURNAL, data_directory / SET_ASIDE
     try:
+        if (aside / "data.mdb").exists() and _is_new(journal):
+            # A node was started after an attempt that broke off, and refused to run.
+            shutil.rmtree(journal, ignore_errors=True)
         if (journal / "data.mdb").exists():
             shutil.rmtree(aside, ignore_errors=True)
             os.rename(journal, aside)
@@ -57,6 +60,14 @@ def set_journal_aside(data_directory: Path) -> Path:
     if not (aside / "data.mdb").exists():
         raise StoreError(f"there is no journal in {data_directory}.")
     return aside
+
+
+def _is_new(journal: Path) -> bool:
+    disk = JournalDisk(journal)
+    try:
+        return disk.is_new
+    finally:
+        disk.close()
 
 
 def unapplied(journal: Path, applied_index: int) -> int:

@@ -72,11 +72,17 @@ class JournalDisk:
         except (lmdb.Error, OSError) as error:
             raise StoreError(f"{path}: the journal can't be opened: {error}") from error
         stored = self.get(b"format")
-        self.is_new = stored is None
         if stored is None:
             self.write([Set(b"format", FORMAT)])
         elif stored > FORMAT:
-            raise StoreError(f"{path}: journal of format {stored}; update dns-node")
+            self.close()
+            raise StoreError(
+                f"{path}: a journal of format {stored}, and this release reads {FORMAT}. A newer "
+                "release wrote it; run that one, or a still newer one."
+            )
+        # Not "made just now": a node that refuses to start without its journal has made this one.
+        keys = (b"term", b"voters")
+        self.is_new = all(self.get(key) is None for key in keys) and not any(self.scan())
 
     def get(self, key: bytes) -> Any:
         """Return a value of the table ``meta``, None when it was never set."""

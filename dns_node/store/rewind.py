@@ -31,19 +31,22 @@ def check_reach(view: LmdbView, revision: int) -> None:
 
 
 def revision_at(view: LmdbView, at_ms: int) -> int:
-    """Return the last revision before any that was proposed after *at_ms* (Unix time); InputError
-    when the history does not reach so far back."""
+    """Return the last revision before the first one that was proposed after *at_ms* (Unix time),
+    whatever the clocks of the nodes said later; InputError when the history does not reach so far
+    back."""
     meta = view.meta()
     horizon = max(meta.history_horizon, 1)
-    for revision in range(meta.revision, horizon - 1, -1):
+    for revision in range(horizon, meta.revision + 1):
         row = view.history(revision)
         if row is None:
             raise _gap(revision)
-        if row.at_ms <= at_ms:
-            return revision
-    where = "the time"
-    what = f"lies before revision {horizon}, where the history that is kept begins."
-    raise InputError([Problem(where, what, "Take an older backup, or name a revision.")])
+        if row.at_ms > at_ms and revision == horizon:
+            what = f"lies before revision {horizon}, where the history that is kept begins."
+            cure = "Take an older backup, or name a revision."
+            raise InputError([Problem("the time", what, cure)])
+        if row.at_ms > at_ms:
+            return revision - 1
+    return meta.revision
 
 
 def rewind(transaction: WriteTransaction, revision: int) -> None:
