@@ -34,7 +34,8 @@ log = Logger(namespace="dns_node.cluster")
 class LocalMember:
     """Everything of this node that talks to the other nodes.
 
-    *configured* maps the ids of the configuration to 'host:port'.  Opening raises InputError or
+    *configured* maps the ids of the configuration to 'host:port', *roles* to ``voter`` (when it
+    is silent), ``learner`` or ``edge``; this node's own role is there even if it joins. Opening raises InputError or
     StoreError with what to do; nothing listens then.  *on_generation* is called when the store
     was replaced by a snapshot: the workers have to reopen it.
     """
@@ -50,6 +51,7 @@ class LocalMember:
         settings: ReplicaSettings,
         on_generation: Callable[[], None],
         new_executor: Callable[[str], Executor] = ThreadExecutor,
+        roles: Mapping[str, str] | None = None,
     ):
         self._reactor, self._directory = reactor, data_directory
         self._node, self._raft_loc, self._on_generation = node, raft_loc, on_generation
@@ -81,6 +83,7 @@ class LocalMember:
             self.identity.cluster_uuid,
             self._record_cluster,
             lambda text: self.on_removed(text),
+            roles,
         )
         self._sender = SnapshotSender(
             reactor,

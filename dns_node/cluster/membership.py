@@ -9,10 +9,13 @@ half-way leaves behind, and each case below goes on from there:
 * replace (a wiped data directory): the voter is removed first, then the row gets the new uuid as a
   learner; so a learner's row that has a voter behind it is always one that was just promoted;
 * promote: the voter is added first, then the row says so.
+
+An edge is never promoted, and neither is a learner that is configured as one: here, or at that
+node (its hello says so).  To give an edge a vote, remove it and let it join again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dns_node.cluster.command import Member
 from dns_node.cluster.hello import Peer, id_order
@@ -20,12 +23,16 @@ from dns_node.cluster.hello import Peer, id_order
 LEAVING = "leaving"
 """The role of a member that is to be removed; as before, until the leader has done so."""
 
+FOLLOWING = ("learner", "edge")
+"""Who serves and follows, and never votes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What the leader *node* knows.
 
-    *configured* maps the ids of the configuration to their 'host:port'; *members* is the table in
+    *configured* maps the ids of the configuration to their 'host:port', *roles* to what they are
+    to be there (``voter`` unless it says otherwise); *members* is the table in
     the store; *voters* are raft's; *peers* are connected; *caught_up* are learners that have been
     close behind for a second.
     """
@@ -37,6 +44,7 @@ class Situation:
     voters: frozenset[str]
     peers: Mapping[str, Peer]
     caught_up: frozenset[str] = frozenset()
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,8 @@ Word = SendWelcome | TurnAway
 
 
 def may_form(node: str, configured: Mapping[str, str], peers: Mapping[str, Peer]) -> bool:
-    """Return whether the virgin *node* starts raft as a voter among the *configured*: a majority
-    of them is connected (itself counted) and nobody who is connected knows a cluster (I7)."""
+    """Return whether the virgin *node* starts raft as a voter among the *configured* voters: a
+    majority of them is connected (itself counted) and nobody here knows a cluster (I7)."""
     if node not in configured or any(peer.cluster_uuid for peer in peers.values()):
         return False
     reached = {node} | (peers.keys() & configured.keys())
@@ -209,9 +217,20 @@ def _find_change_of(situation: Situation, member: Member) -> Change | None:
         return None
     if peer.raft_loc and peer.raft_loc != member.raft_loc:
         return Put(Member(node, member.uuid, member.role, peer.raft_loc))
-    if member.role == "learner" and node in situation.caught_up and _are_voters_here(situation):
+    if member.role != "learner":
+        return None
+    wish = find_wish(node, peer, situation.roles)
+    if wish == "edge":
+        return Put(Member(node, member.uuid, "edge", member.raft_loc))
+    if wish == "voter" and node in situation.caught_up and _are_voters_here(situation):
         return AddVoter(node)
     return None
+
+
+def find_wish(node: str, peer: Peer, roles: Mapping[str, str]) -> str:
+    """Return what *node* is to be in the end: by its own hello if that asks for less than a vote,
+    else by the configuration here."""
+    return peer.role if peer.role in FOLLOWING else roles.get(node, "voter")
 
 
 def _find_replacement(situation: Situation, member: Member, peer: Peer) -> Change | None:
@@ -232,7 +251,8 @@ def _find_newcomer(situation: Situation) -> Change | None:
         peer = situation.peers.get(node)
         if peer is not None and peer.virgin and not peer.cluster_uuid:
             location = peer.raft_loc or situation.configured[node]
-            return Put(Member(node, peer.uuid, "learner", location))
+            is_edge = find_wish(node, peer, situation.roles) == "edge"
+            return Put(Member(node, peer.uuid, "edge" if is_edge else "learner", location))
     return None
 
 

@@ -1,19 +1,19 @@
 """Carries out what `membership` decides: forming, welcoming, binding, promoting, leaving."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from dns_node.cluster.channel import Channel
+from dns_node.cluster.cluster_log import ClusterLog
 from dns_node.cluster.command import (
     Done,
     DropMember,
     FormCluster,
     Member,
-    Operation,
     PutMember,
     Refused,
     Unknown,
@@ -33,6 +33,7 @@ from dns_node.cluster.membership import (
     TurnAway,
     check_removal,
     find_change,
+    find_wish,
     find_words,
     may_form,
 )
@@ -48,63 +49,6 @@ REMOVAL_S = 5.0
 KIND = "welcome"
 
 log = Logger(namespace="dns_node.cluster.membership")
-
-
-class ClusterLog(Protocol):
-    """What membership asks of the replicated log (`replica_log.ReplicaLog` over a Replica)."""
-
-    def is_formed(self) -> bool:
-        """Return whether this node takes part in a cluster's log."""
-        ...
-
-    def form(self, voters: frozenset[str]) -> None:
-        """Begin with an empty log among *voters* (without a vote if not among them)."""
-        ...
-
-    def is_leading(self) -> bool:
-        """Return whether this node leads and has applied an entry of its own term (so that the
-        member table is not an old one)."""
-        ...
-
-    def leader(self) -> str | None:
-        """Return the leader's id, if one is known."""
-        ...
-
-    def voters(self) -> frozenset[str]:
-        """Return raft's voters."""
-        ...
-
-    def members(self) -> Mapping[str, Member]:
-        """Return the member table of the store."""
-        ...
-
-    def cluster_uuid(self) -> str:
-        """Return the cluster's uuid by the store, '' before the first command."""
-        ...
-
-    def is_token_good(self, token_hash: bytes) -> bool:
-        """Return whether that join token exists and has not ended."""
-        ...
-
-    def lag(self, node: str) -> int | None:
-        """Return how many entries *node* is behind this leader, None when that isn't known."""
-        ...
-
-    def change_voter(self, node: str, is_added: bool) -> Awaitable[str]:
-        """Add or remove a voter; '' when it is committed, else why not."""
-        ...
-
-    def transfer_leadership(self) -> bool:
-        """Ask the follower that is furthest to lead; return whether one was asked."""
-        ...
-
-    def propose(self, operations: tuple[Operation, ...]) -> Awaitable[Done | Refused | Unknown]:
-        """Propose one command of the door ``cluster``."""
-        ...
-
-    def send(self, node: str, kind: str, body: bytes) -> bool:
-        """Send a frame of *kind* to *node* over the link."""
-        ...
 
 
 class MembershipDriver:
@@ -128,12 +72,16 @@ class MembershipDriver:
         cluster_uuid: str = "",
         on_cluster: Callable[[str], None] = lambda uuid: None,
         on_removed: Callable[[str], None] = lambda text: None,
+        roles: Mapping[str, str] | None = None,
     ) -> None:
         self.cluster_uuid = cluster_uuid
         self.is_removed = False
         self._reactor = reactor
         self._node, self._uuid = node, uuid
-        self._configured = dict(configured)
+        self._configured, self._roles = dict(configured), dict(roles or {})
+        self._founders = {
+            each: raft_loc for each, raft_loc in configured.items() if self._role(each) == "voter"
+        }
         self._transport = transport
         self._log = cluster_log
         self._new_uuid = new_uuid
@@ -162,10 +110,14 @@ class MembershipDriver:
     def hello_fields(self) -> dict[str, Any]:
         """Return what the hello says about membership: cluster uuid, role, virgin."""
         member = self._table().get(self._node)
-        role = "voter" if self._node in self._configured else "joiner"
+        role = self._role(self._node)
+        if member is not None and member.role != "learner":
+            role = member.role
+        elif role == "voter" and (member is not None or self._node not in self._configured):
+            role = "joiner"  # It has no vote yet, and wants one.
         return {
             "cluster_uuid": self.cluster_uuid,
-            "role": member.role if member is not None else role,
+            "role": role,
             "virgin": not self._log.is_formed(),
         }
 
@@ -259,10 +211,18 @@ class MembershipDriver:
     def _table(self) -> Mapping[str, Member]:
         return self._log.members() or self._welcomed
 
+    def _role(self, node: str) -> str:
+        return self._roles.get(node, "voter")
+
     def _dial(self) -> None:
         table = self._table()
         wanted = {node: member.raft_loc for node, member in table.items() if member.raft_loc}
         wanted = wanted or self._configured
+        if self._role(self._node) == "edge":
+            # Any number of edges may be there; they have nothing to say to each other.
+            edges = {node for node, member in table.items() if member.role == "edge"}
+            edges |= {node for node, role in self._roles.items() if role == "edge"}
+            wanted = {node: at for node, at in wanted.items() if node not in edges}
         if wanted != self._dialed:
             self._dialed = dict(wanted)
             self._transport.set_peers(wanted)
@@ -275,9 +235,9 @@ class MembershipDriver:
 
     def _try_to_form(self) -> None:
         if not self.cluster_uuid and may_form(
-            self._node, self._configured, self._transport.peers()
+            self._node, self._founders, self._transport.peers()
         ):
-            self._log.form(frozenset(self._configured))
+            self._log.form(frozenset(self._founders))
             self._transport.say_hello()
 
     def _lead(self) -> None:
@@ -289,6 +249,7 @@ class MembershipDriver:
             self._log.voters(),
             self._transport.peers(),
             self._find_caught_up(),
+            self._roles,
         )
         for word in find_words(situation):
             self._say(word)
@@ -374,7 +335,9 @@ class MembershipDriver:
             why = await self._log.change_voter(peer.node, False)
             if why:
                 return NotNow(f"node {peer.node} can't be replaced yet: {why}")
-        member = Member(peer.node, peer.uuid, "learner", peer.raft_loc)
+        is_edge = find_wish(peer.node, peer, self._roles) == "edge"
+        role = "edge" if is_edge else "learner"
+        member = Member(peer.node, peer.uuid, role, peer.raft_loc)
         outcome = await self._log.propose((PutMember(member, token_hash),))
         match outcome:
             case Done():

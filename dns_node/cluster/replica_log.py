@@ -8,7 +8,7 @@ from dns_node.cluster.replica import Replica
 
 
 class ReplicaLog:
-    """`membership_driver.ClusterLog` over *replica*.
+    """`cluster_log.ClusterLog` over *replica*.
 
     *view()* returns the store's reader (``members``, ``cluster_uuid``, ``token_expiry_ms``) at the
     present revision; *now_ms()* and *new_operation_id()* are for commands.

@@ -67,7 +67,9 @@ class Standings:
         return self.checkpoint
 
     def retained_from(self) -> int:
-        """Return up to where the log may be dropped here."""
+        """Return up to where the log may be dropped here.  An edge leads nobody: it keeps none."""
+        if self.members.get(self.node) == "edge":
+            return min([self.own_durable, *self.pins.values()])
         return min([self.checkpoint, self.own_durable, *self.pins.values()])
 
     def table(self) -> Table:

@@ -20,9 +20,9 @@ class MemberStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaStatus:
-    """*role* is ``leader``, ``follower``, ``learner``, ``waiting`` (no cluster yet) or ``stopped``
-    (then *why* says what is wrong); *log_entries* counts what is beyond the base; *alarms* are
-    what somebody has to look at."""
+    """*role* is ``leader``, ``follower``, ``learner``, ``edge``, ``waiting`` (no cluster yet) or
+    ``stopped`` (then *why* says what is wrong); *log_entries* counts what is beyond the base;
+    *alarms* are what somebody has to look at."""
 
     node: str
     role: str
@@ -51,6 +51,8 @@ def describe(
         facts, leader = core.facts(), core.leader()
         term, commit_index = facts.term, facts.commit_index
         role = "leader" if facts.is_leader else "follower" if core.is_voter else "learner"
+        if role == "learner" and standings.members.get(life.node) == "edge":
+            role = "edge"
     journal, applier = life.journal, life.applier
     return ReplicaStatus(
         life.node,

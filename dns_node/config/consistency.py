@@ -1,7 +1,7 @@
 """What has to hold between the keys of a configuration."""
 
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dns_node.config.address import Address
 from dns_node.config.schema import NodeEntry, Settings
@@ -108,8 +108,25 @@ def _advise(settings: Settings) -> Iterator[str]:
     voters = [node_id for node_id, entry in settings.nodes.items() if entry.role == "voter"]
     if settings.nodes and not voters:
         yield "nodes: no node is a voter, so no change can ever be made."
+    advice = advise_voters(voters)
+    if advice:
+        yield f"nodes: {advice}"
+
+
+def advise_voters(voters: Sequence[str]) -> str:
+    """Return what the cluster of these *voters* can't survive and should know; '' for an odd
+    number of them."""
     if len(voters) == 2:
-        yield (
-            f"nodes: 2 voters ({' and '.join(voters)}) tolerate no failure: both must be up for a "
-            "change. Add a third node, or make one of them a learner."
+        return (
+            f"2 voters ({' and '.join(voters)}) tolerate no failure: if either is lost no change "
+            "can be made (DNS is answered all the same), and a majority can't form again without "
+            "it. Add a third voter, or make one of them a learner."
         )
+    if len(voters) and len(voters) % 2 == 0:
+        failures = len(voters) // 2 - 1
+        return (
+            f"{len(voters)} voters tolerate {failures} failure{'s' * (failures > 1)}, as "
+            f"{len(voters) - 1} do, and wait for more of them. An odd number is better: add a "
+            "voter, or make one of them a learner or an edge."
+        )
+    return ""

@@ -125,7 +125,6 @@ def _joiner(arguments: Arguments, settings: Settings) -> NodeEntry:
     entry = {
         "raft_loc": arguments.raft_loc or JOINER_RAFT_LOC,
         "query_loc": list(arguments.query_loc) or JOINER_QUERY_LOC,
-        "role": "learner",
     }
     tls = settings.cluster.tls
     names = {"ca": tls.ca, "certificate": tls.certificate, "key": tls.key} if tls else None

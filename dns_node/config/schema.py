@@ -74,7 +74,9 @@ class NodeEntry:
     role: str = setting(
         choice("voter", "learner", "edge"),
         "A voter counts for the majority; a learner holds everything and does not vote; an edge "
-        "holds the records and never the log.",
+        "holds the records and never the log. A learner becomes a voter once its own file and "
+        "the leader's say so; any other change of the role takes REMOVE-MEMBER and an emptied "
+        "data directory.",
         "voter",
     )
     zone_files: tuple[ZoneFile, ...] = setting(

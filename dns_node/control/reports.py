@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dns_node.config.consistency import advise_voters
 from dns_node.control.replies import REFUSED, Reply
 from dns_node.control.requests import GetKey, Request, Show, ShowHistory
 from dns_node.store.history import HistoryRow, ZoneDiff
@@ -109,7 +110,9 @@ async def members(session: "Session", request: Request) -> Reply:
             rows.append((member.node, member.role, member.raft_loc, more or "-"))
     if not rows:
         return Reply(("no cluster has formed yet",))
-    return Reply(tuple(_table(("id", "role", "address", "state"), rows)))
+    lines = list(_table(("id", "role", "address", "state"), rows))
+    advice = advise_voters([node for node, role, *_ in rows if role == "voter"])
+    return Reply((*lines, advice) if advice else tuple(lines))
 
 
 async def history(session: "Session", request: Request) -> Reply:

@@ -30,7 +30,7 @@ class MemberCase(LinkCase):
         self.told = []
         self.running = []
 
-    async def start(self, node, configured, raft_loc=None):
+    async def start(self, node, configured, raft_loc=None, roles=None):
         """Start a member."""
         member = LocalMember(
             reactor,
@@ -41,6 +41,7 @@ class MemberCase(LinkCase):
             None,
             ReplicaSettings(),
             lambda: None,
+            roles=roles,
         )
         member.on_removed = self.told.append
         member.open()

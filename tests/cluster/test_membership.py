@@ -1,5 +1,7 @@
 """Who belongs to the cluster: the decisions, without a network."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +59,7 @@ def member(node, uuid=None, role="voter"):
     return Member(node, f"u{node}" if uuid is None else uuid, role, f"h:{node}")
 
 
-def situation(members="012", voters=None, peers=(), caught_up=(), configured=None):
+def situation(members="012", voters=None, peers=(), caught_up=(), configured=None, roles=None):
     """Return what leader 0 knows; *members* are ids, or rows."""
     rows = [each if isinstance(each, Member) else member(each) for each in members]
     return Situation(
@@ -68,6 +70,7 @@ def situation(members="012", voters=None, peers=(), caught_up=(), configured=Non
         frozenset({row.node for row in rows if row.role == "voter"} if voters is None else voters),
         {each.node: each for each in peers},
         frozenset(caught_up),
+        roles or {},
     )
 
 
@@ -144,6 +147,36 @@ def test_learner_waits_until_it_is_close_and_every_voter_is_here():
 def test_an_edge_never_becomes_a_voter():
     rows = [member("0"), member("9", role="edge")]
     assert find_change(situation(rows, peers=[peer("9")], caught_up="9")) is None
+
+
+def test_a_learner_by_configuration_stays_one_wherever_that_is_said():
+    rows = [member("0"), member("1", role="learner")]
+    follows = replace(peer("1"), role="learner")
+    for change in (
+        find_change(situation(rows, peers=[peer("1")], caught_up="1", roles={"1": "learner"})),
+        find_change(situation(rows, peers=[follows], caught_up="1")),
+    ):
+        assert change is None
+    wants = replace(peer("1"), role="joiner")
+    assert find_change(situation(rows, peers=[wants], caught_up="1")) == AddVoter("1")
+
+
+def test_a_configured_edge_is_let_in_as_one_and_a_learner_that_is_to_be_one_becomes_it():
+    configured = {"0": "h:0", "e": "h:e"}
+    for roles, said in (({"e": "edge"}, ""), ({}, "edge")):
+        newcomer = replace(fresh("e"), role=said)
+        change = find_change(situation("0", peers=[newcomer], configured=configured, roles=roles))
+        assert change == Put(member("e", role="edge"))
+        rows = [member("0"), member("e", role="learner")]
+        here = replace(peer("e"), role=said)
+        change = find_change(situation(rows, peers=[here], caught_up="e", roles=roles))
+        assert change == Put(member("e", role="edge"))
+
+
+def test_a_wiped_edge_comes_back_as_an_edge():
+    rows = [member("0"), member("e", role="edge")]
+    change = find_change(situation(rows, peers=[fresh("e", "new")], roles={"e": "edge"}))
+    assert change == Put(member("e", "new", "edge"))
 
 
 def test_who_leaves_loses_its_vote_then_its_row_and_is_told():

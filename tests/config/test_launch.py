@@ -95,7 +95,7 @@ def test_a_node_that_joins_needs_no_configuration(tmp_path):
     assert launch.join.member == "127.0.0.1:4321"
     assert str(launch.node.raft_loc) == "127.0.0.1:4324"
     assert str(launch.node.query_loc[0]) == "127.0.0.1:10083"
-    assert launch.node.role == "learner"
+    assert launch.node.role == "voter"
     assert launch.node.data_dir == str(tmp_path / "data" / "node-3")
 
 
