@@ -35,9 +35,9 @@ class LocalMember:
     """Everything of this node that talks to the other nodes.
 
     *configured* maps the ids of the configuration to 'host:port', *roles* to ``voter`` (when it
-    is silent), ``learner`` or ``edge``; this node's own role is there even if it joins. Opening raises InputError or
-    StoreError with what to do; nothing listens then.  *on_generation* is called when the store
-    was replaced by a snapshot: the workers have to reopen it.
+    is silent), ``learner`` or ``edge``; this node's own role is there even if it joins.  Opening
+    raises InputError or StoreError with what to do; nothing listens then.  *on_generation* is
+    called when the store was replaced by a snapshot: the workers have to reopen it.
     """
 
     def __init__(
