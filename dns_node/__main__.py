@@ -20,7 +20,7 @@ from dns_node.config.launch import (
     data_dir_of,
     prepare,
 )
-from dns_node.errors import DnsNodeError
+from dns_node.errors import DnsNodeError, InputError, Problem
 
 if TYPE_CHECKING:
     from dns_node.control.restore import Place
@@ -298,6 +298,9 @@ def _place(options: argparse.Namespace) -> "Place":
 
     launch = prepare(_arguments_of_any(options))
     node = launch.node
+    if node.role == "edge":
+        what = "is an edge, and a new cluster begins with a voter."
+        raise InputError([Problem(f"node {node.id}", what, "Change its role first.")])
     raft_loc, user = str(node.raft_loc), launch.settings.user
     return Place(node.id, node.data_dir, raft_loc, user, options.serial_gap)
 
