@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import lmdb
+
 from dns_node.cluster.founding import (
     JOURNAL,
     SET_ASIDE,
@@ -24,8 +26,14 @@ from dns_node.cluster.founding import (
 from dns_node.cluster.identity import FILE_NAME, Identity, open_identity, replace_identity
 from dns_node.control.backup import describe
 from dns_node.errors import InputError, Problem, StoreError
+from dns_node.store.audit import audit
 from dns_node.store.backup_file import Manifest, copy_out, read_manifest
-from dns_node.store.generation import generation_path, point_at, store_directory
+from dns_node.store.generation import (
+    generation_path,
+    point_at,
+    store_directory,
+    sync_directory,
+)
 from dns_node.store.lmdb_view import LmdbView, Tables
 from dns_node.store.reader import Reader
 from dns_node.store.reseed import GAP_MAX, Seed, gap_after, known_serials, reseed
@@ -70,7 +78,8 @@ def restore(file: str, place: Place, as_of: str | None) -> list[str]:
                     "On a running cluster UNDO reverses single revisions.")  # fmt: skip
             raise InputError([Problem(place.data_dir, what, cure)])
         try:
-            return _restore(path, manifest, directory, place, as_of)
+            with _told(directory):
+                return _restore(path, manifest, directory, place, as_of)
         except BaseException:
             for name in ("store", JOURNAL, "journal.new"):
                 shutil.rmtree(directory / name, ignore_errors=True)
@@ -104,8 +113,11 @@ def _restore(
     finally:
         tables.close()
     replace_identity(directory, Identity(seed.member.uuid, seed.cluster_uuid, place.node))
+    sync_directory(generation)
     point_at(directory, 1)
     begin_journal(directory, place.node, index, max(term, 1))
+    with suppress(PermissionError):
+        sync_directory(directory.parent)
     records = sum(header.records for header in zones)
     return [
         f"backup: {describe(manifest)}",
@@ -127,7 +139,7 @@ def recover(place: Place, is_agreed: bool) -> tuple[list[str], bool]:
     _check_gap(place)
     if not data_directory.has_store(place.data_dir):
         raise InputError([Problem(place.data_dir, "holds no store; there is nothing to recover.")])
-    with _held(place) as directory:
+    with _held(place) as directory, _told(directory):
         identity = open_identity(directory, place.node)
         warning = _warning(directory, place)
         if not is_agreed:
@@ -168,6 +180,7 @@ def _warning(directory: Path, place: Place) -> list[str]:
     reader = Reader(directory)
     try:
         meta, members = reader.meta(), reader.members()
+        damages = [f"  The store is DAMAGED: {finding}." for finding in audit(reader)[:5]]
     finally:
         reader.close()
     at = next((directory / name for name in (JOURNAL, SET_ASIDE)
@@ -181,6 +194,7 @@ def _warning(directory: Path, place: Place) -> list[str]:
         "  What others acknowledged and this node never got is LOST.",
         f"  The other members ({others}) must never run again on their data directories: they "
         "would go on as the old cluster, beside the new one.",
+        *damages,
     ]
 
 
@@ -234,6 +248,15 @@ def _last_written_ms(directory: Path) -> int:
     """When this node last wrote its journal or store: others may have gone on since."""
     files = [*directory.glob("journal*/data.mdb"), *store_directory(directory).glob("*/data.mdb")]
     return max((path.stat().st_mtime_ns // 1_000_000 for path in files), default=0)
+
+
+@contextmanager
+def _told(directory: Path) -> Iterator[None]:
+    """Turn what the disk or LMDB says into a StoreError."""
+    try:
+        yield
+    except (OSError, lmdb.Error) as error:
+        raise StoreError(f"cannot go on in {directory}: {error}.") from error
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from dns_node.cluster.journal import Journal
 from dns_node.control import restore as restoring
 from dns_node.control.restore import recover
 from dns_node.errors import InputError, StoreError
+from dns_node.store.writer import Writer
 from dns_node.supervise import data_directory
 from dns_node.zone.names import parse_name
+from dns_node.zone.rrset import RRset
 from tests.backup.places import CLUSTER, is_sound, make_node, place, reading, starting, store_in
 from tests.cluster.commands import add, candidates, command
 from tests.cluster.test_journal import open_journal
@@ -99,6 +101,17 @@ def test_an_attempt_that_broke_off_leaves_no_node_that_starts_and_is_made_again(
     assert recover(place(node), True)[1] and addresses(node) == [1, 2, 3]
     with starting(node) as (machine, _):
         assert list(machine.members()) == ["0"]
+
+
+def test_a_store_whose_rows_do_not_fit_its_digest_is_said_to_be_damaged(node):
+    writer = Writer(node)
+    with writer.begin() as transaction:
+        transaction.put_untallied_rows(
+            transaction.zone(APEX).zone_id, {APEX: {16: RRset(16, 60, (b"\1x",))}}
+        )
+    writer.close()
+    lines, is_done = recover(place(node), False)
+    assert not is_done and any("DAMAGED: zone example.com." in line for line in lines)
 
 
 def test_it_is_done_again_without_harm(node):

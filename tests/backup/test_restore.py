@@ -1,6 +1,7 @@
 """A restore begins a new cluster with what there was at any revision that history reaches."""
 
 import os
+import pwd
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from dns_node.cluster.command import Done, PutKey, PutToken, Trim
 from dns_node.cluster.identity import open_identity
 from dns_node.cluster.undo import undo_command_parts
+from dns_node.control import restore as restoring
 from dns_node.control.restore import restore
-from dns_node.errors import InputError
+from dns_node.errors import InputError, StoreError
 from dns_node.store.reader import Reader
 from dns_node.store.rows import MemberRow
 from dns_node.zone.change import DropZone
@@ -155,6 +157,25 @@ def test_a_zone_that_is_made_anew_after_a_restore_goes_on_from_its_last_serial(t
     restore(str(file), place(tmp_path / "earlier"), "2")
     with reading(tmp_path / "earlier") as view:
         assert view.zone(APEX).serial >= 2026112100 + 1_000_000
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(made, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(restoring, "sync_directory", full)
+    with pytest.raises(StoreError, match="No space left"):
+        restore(str(made), place(tmp_path / "new"), None)
+    assert os.listdir(tmp_path / "new") == ["lock"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_restores_belongs_to_the_user_that_the_node_becomes(made, tmp_path):
+    restore(str(made), place(tmp_path / "new", user="nobody"), None)
+    owner = pwd.getpwnam("nobody").pw_uid
+    assert {path.stat().st_uid for path in [tmp_path / "new", *(tmp_path / "new").rglob("*")]} == {
+        owner
+    }
 
 
 def test_a_gap_that_serial_arithmetic_can_not_bear_is_refused(made, tmp_path):

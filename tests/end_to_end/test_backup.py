@@ -65,7 +65,8 @@ def test_a_running_cluster_is_backed_up_and_restored_as_a_new_one_that_others_jo
         eventually(lambda: len(outcomes) > 5, 10, "writes")
         file = tmp_path / "backup"
         said = command(old, "backup", str(file), *of_node(old, 0))
-        eventually(lambda count=len(outcomes): len(outcomes) > count, 10, "writes after it")
+        count = len(outcomes)
+        eventually(lambda: len(outcomes) > count, 10, "writes after it")
     finally:
         stopped.set()
         writer.join(20)
