@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from dns_node.cluster.message import Ack, Message, RequestVote, ResponseVote
+from dns_node.cluster.message import Ack, Message, RequestVote, ResponseVote, TimeoutNow
 
 
 class Named(Protocol):
@@ -37,9 +37,10 @@ class Bindings:
         return bool(uuid) and node in self.peers and self.peers[node].uuid == uuid
 
     def may_say(self, node: str, message: Message) -> bool:
-        """Return whether *message* counts.  Votes and acks count only from the member of that id,
-        by uuid; entries may come from a leader that this node has yet to hear of."""
-        if isinstance(message, Ack | ResponseVote | RequestVote):
+        """Return whether *message* counts.  Votes, acks and the wish to hand over count only from
+        the member of that id, by uuid; entries may come from a leader that this node has yet to
+        hear of."""
+        if isinstance(message, Ack | ResponseVote | RequestVote | TimeoutNow):
             return self.is_bound(node)
         return node not in self.members or self.is_bound(node)
 

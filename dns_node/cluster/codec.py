@@ -18,6 +18,10 @@ REGULAR_TYPE = 0
 MEMBERSHIP_TYPE = 2
 
 
+NOT_MSGPACK = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for octets that are not what was expected."""
+
+
 class CodecError(Exception):
     """Octets that no node of this release wrote."""
 
@@ -42,7 +46,7 @@ class Codec:
         """Return the value; raises CodecError on anything that `dumps` does not write."""
         try:
             return _with_tuples(self._decoder.decode(octets))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        except NOT_MSGPACK as error:
             raise CodecError(f"not an encoding of the raft core: {error}") from error
 
     def dump(self, value: object, file: Any, protocol: int | None = None) -> None:

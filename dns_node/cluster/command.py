@@ -255,7 +255,7 @@ def parse_command(octets: bytes) -> Command:
     """Return the command; raises UnknownSchemaError on what this release does not know."""
     try:
         return _command_decoder.decode(octets)
-    except msgspec.DecodeError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnknownSchemaError(f"no command of this release: {error}") from error
 
 

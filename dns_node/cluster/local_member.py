@@ -89,7 +89,7 @@ class LocalMember:
             reactor,
             data_directory / "snapshot-out",
             self._copy,
-            self.replica.voters_at,
+            self._voters_at,
             self._pin,
         )
         self._receiver = SnapshotReceiver(
@@ -185,6 +185,11 @@ class LocalMember:
         assert self.machine is not None
         self.machine.writer.copy(directory)
         return describe_copy(directory)
+
+    def _voters_at(self, index: int) -> frozenset[str]:
+        if self.replica.status().role == "stopped":
+            raise ChannelClosedError("replication has stopped here")
+        return self.replica.voters_at(index)
 
     def _pin(self) -> Callable[[], None]:
         name = f"snapshot {uuid.uuid4()}"

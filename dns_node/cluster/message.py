@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dns_node.cluster.codec import CodecError
+from dns_node.cluster.codec import NOT_MSGPACK, CodecError
 
 Entry = tuple[bytes, int, int]
 """A log entry: (command, index, term)."""
@@ -111,7 +111,7 @@ def parse_message(octets: bytes) -> Message:
     try:
         message: Message = _messages.decode(octets)
         return message
-    except msgspec.DecodeError as error:
+    except NOT_MSGPACK as error:
         raise CodecError(f"no raft message: {error}") from error
 
 
@@ -119,7 +119,7 @@ def parse_envelope(octets: bytes) -> Envelope:
     """Return the envelope; raises CodecError on anything else."""
     try:
         return _envelopes.decode(octets)
-    except msgspec.DecodeError as error:
+    except NOT_MSGPACK as error:
         raise CodecError(f"no envelope: {error}") from error
 
 
@@ -129,7 +129,7 @@ def parse_condition(octets: bytes) -> Condition | None:
         return None
     try:
         return _conditions.decode(octets)
-    except msgspec.DecodeError as error:
+    except NOT_MSGPACK as error:
         raise CodecError(f"no condition: {error}") from error
 
 

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from dns_node.cluster.apply import SYNC_EVERY_S, Applied, Applier, Machine
 from dns_node.cluster.bindings import Bindings
 from dns_node.cluster.codec import CodecError
+from dns_node.cluster.complaints import Complaints
 from dns_node.cluster.consensus import Consensus
 from dns_node.cluster.digests import Digests
 from dns_node.cluster.executor import Executor
@@ -34,6 +35,10 @@ from dns_node.errors import StoreError
 ENTRIES_IN_FLIGHT = 8
 QUORUM_CONTACT_S = 1.0
 AWAY = "Move the data directory away and let the node join again."
+
+_OF_MEMBERS = frozenset({"status", "forward", "refusal"})
+"""Frames that have no effect when a stranger sends them.  Entries may come from a leader that this
+node has yet to hear of (`Bindings.may_say`)."""
 
 log = Logger()
 
@@ -118,6 +123,7 @@ class Participation:
             self._needs_snapshot,
         )
         self.digests = Digests()
+        self.complaints = Complaints(owner)
         self.led: Led = (None, 0, False)
         self._is_status_due = self._told_disk_low = False
         self._next_sync_s = 0.0
@@ -182,25 +188,29 @@ class Participation:
         try:
             self._take(node, parse_envelope(octets))
         except CodecError as error:
-            log.warn(
-                "node {node} sent a frame that is not understood: {error}", node=node, error=error
-            )
+            what = f"sent a frame that is not understood, which is dropped: {error}"
+            self.complaints.complain("bad_frames", f"node {node}", what)
         except Exception as error:
             log.failure("the raft core failed")
             self._owner.halt(f"a fault in the program: {error!r}")
 
     def _take(self, node: str, envelope: Envelope) -> None:
-        owner = self._owner
+        owner, kind = self._owner, envelope.kind
         if owner.bindings.is_bound(node):
             owner.standings.hear(node, envelope.applied, envelope.durable_applied)
-        if envelope.table is not None and not self.led[2]:
-            owner.standings.learn(node, envelope.table)
+            if envelope.table is not None and not self.led[2]:
+                owner.standings.learn(node, envelope.table)
+        elif kind in _OF_MEMBERS:
+            self._drop(node, kind)
+            return
         match envelope.kind:
             case "raft":
                 message = parse_message(envelope.body)
                 if owner.bindings.may_say(node, message):
                     self.consensus.receive(node, envelope.term, message)
                     owner.kick()
+                else:
+                    self._drop(node, type(message).__name__)
             case "status":
                 self._take_condition(node, parse_condition(envelope.body))
                 self.tell_table()
@@ -211,8 +221,12 @@ class Participation:
             case kind:
                 owner.received(node, kind, envelope.body)
 
+    def _drop(self, node: str, kind: str) -> None:
+        what = f"is no member by this node's table; its {kind} is dropped"
+        self.complaints.complain("unbound_frames", f"node {node}", what)
+
     def _take_condition(self, node: str, condition: Condition | None) -> None:
-        if condition is None or not self._owner.bindings.is_bound(node):
+        if condition is None:
             return
         low_on_disk = self._owner.standings.low_on_disk
         (low_on_disk.add if condition.is_disk_low else low_on_disk.discard)(node)

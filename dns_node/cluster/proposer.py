@@ -9,10 +9,12 @@ the deadline passed).
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
 
+from dns_node.cluster.codec import NOT_MSGPACK, CodecError
 from dns_node.cluster.command import (
     ENTRY_SIZE_OCTETS_MAX,
     Command,
@@ -40,6 +42,7 @@ ESSENTIAL_DOORS = frozenset({"cluster", "upkeep"})
 TOO_BUSY = "TOO BUSY: too many changes wait"
 
 Answer = Done | Refused | Unknown
+_Frame = TypeVar("_Frame")
 
 
 class Forward(msgspec.Struct, frozen=True, array_like=True):
@@ -80,6 +83,13 @@ class _Queued:
     attempt: int
     pending: _Pending | None = None
     is_withdrawn: bool = False
+
+
+def _parse(body: bytes, kind: type[_Frame]) -> _Frame:
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except NOT_MSGPACK as error:
+        raise CodecError(f"no {kind.__name__.lower()}: {error}") from error
 
 
 class Proposer:
@@ -215,8 +225,9 @@ class Proposer:
         return compose_entry(tuple(commands)) if commands else None
 
     def on_forward(self, node: str, body: bytes) -> None:
-        """A follower hands on a command; refused at once when this node can't take it."""
-        forward = msgspec.msgpack.decode(body, type=Forward)
+        """A follower hands on a command; refused at once when this node can't take it.  Raises
+        CodecError on what is no such frame."""
+        forward = _parse(body, Forward)
         try:
             command = parse_command(forward.command)
         except UnknownSchemaError:
@@ -234,8 +245,8 @@ class Proposer:
         self._enqueue(_Queued(command, len(forward.command), node, forward.attempt))
 
     def on_refusal(self, node: str, body: bytes) -> None:
-        """The leader did not take a command: it counts as never handed on."""
-        refusal = msgspec.msgpack.decode(body, type=Refusal)
+        """The leader did not take a command: it counts as never handed on.  Raises CodecError."""
+        refusal = _parse(body, Refusal)
         pending = self._pending.get(refusal.operation_id)
         if pending is not None:
             pending.attempts.discard(refusal.attempt)

@@ -234,7 +234,8 @@ class Transport:
         """Forget the connection, tell whoever used it, dial again."""
         self._connections.pop(connection.number, None)
         if reason.check(SSL.Error):
-            what = f"fails the TLS handshake: {reason.value}. Are both certificates of one CA?"
+            cure = "Are both certificates of one CA, and valid?"
+            what = f"fails the TLS handshake: {reason.value}. {cure}"
             self.complain(connection, "tls_failed", what)
         self._leave(connection)
         self._sides.ended(connection, f"the connection has ended: {reason.getErrorMessage()}")

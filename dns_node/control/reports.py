@@ -112,7 +112,7 @@ async def members(session: "Session", request: Request) -> Reply:
         return Reply(("no cluster has formed yet",))
     lines = list(_table(("id", "role", "address", "state"), rows))
     advice = advise_voters([node for node, role, *_ in rows if role == "voter"])
-    return Reply((*lines, advice) if advice else tuple(lines))
+    return Reply((*lines, f"advice: {advice}") if advice else tuple(lines))
 
 
 async def history(session: "Session", request: Request) -> Reply:
