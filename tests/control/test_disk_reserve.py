@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dns_node.cluster.command import Done, PutKey, Refused
 from dns_node.cluster.standings import Standings
 from dns_node.control.disk_reserve import CLEARED_AT, DiskReserve, Space, find_alarm, space_at
+
+from ..cluster.links import coroutine, until
+from ..cluster.members import MemberCase
 
 MIB = 1 << 20
 
@@ -92,3 +96,56 @@ def test_the_reserve_is_never_more_than_a_tenth_and_none_is_no_alarm(total, free
 def test_space_is_that_of_the_file_system(tmp_path):
     space = space_at(str(tmp_path))
     assert 0 < space.free <= space.total
+
+
+class TestLowDisk(MemberCase):
+    """A cluster of three whose disks fill up one after the other."""
+
+    @coroutine
+    async def test_the_leader_hands_over_and_refuses_and_takes_changes_again(self):
+        members, _ = await self.form(3)
+        free_mib = dict.fromkeys("012", 9000)
+        watches = {
+            member.replica.node: DiskReserve(
+                member.replica,
+                "/data",
+                lambda: 256,
+                lambda path, node=member.replica.node: Space(free_mib[node] * MIB, 10240 * MIB),
+            )
+            for member in members
+        }
+
+        def is_settled(odd):
+            for watch in watches.values():
+                watch.check()
+            leaders = {member.replica.status().leader for member in members}
+            return len(leaders) == 1 and leaders.isdisjoint({None, *odd})
+
+        await self.put(members[0], "before")
+        first = members[0].replica.status().leader
+        free_mib[first] = 100
+        await until(lambda: is_settled(first), "it did not hand over")
+        odd = members[int(first)]
+        refused = await self.propose(odd, PutKey("key", "at the full one"))
+        assert isinstance(refused, Refused)
+        assert "100 MiB are free" in refused.reasons[0]
+        assert "not made" in refused.reasons[0]
+        assert "DISK LOW" in odd.replica.status().alarms[0]
+        healthy = next(member for member in members if member is not odd)
+        await self.put(healthy, "elsewhere")
+        await self.all_have(members, "elsewhere")
+        second = healthy.replica.status().leader
+        free_mib[second] = 50
+        await until(lambda: is_settled(first + second), "the second one did not hand over")
+        third = members[int(healthy.replica.status().leader)]
+        free_mib[third.replica.node] = 20
+        for watch in watches.values():
+            watch.check()
+        for member in members:
+            assert isinstance(await self.propose(member, PutKey("key", "nowhere")), Refused)
+        free_mib.update(dict.fromkeys("012", 9000))
+        assert is_settled("")
+        assert not any(member.replica.status().alarms for member in members)
+        outcome = await self.propose(odd, PutKey("key", "again"))
+        assert isinstance(outcome, Done), outcome
+        await self.all_have(members, "again")
