@@ -93,6 +93,7 @@ class NodeProcess:
             self._workers,
         )
         self._service.reload_settings = self.reload_settings
+        self._service.kept_out = self._member.kept_out
         self._door = ControlDoor(reactor, self._service, node.data_dir)
         self._kv: KvDoor | None = None
         self._console: Console | None = None

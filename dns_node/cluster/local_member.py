@@ -28,6 +28,12 @@ from dns_node.store.reader import describe_copy
 OLD_GENERATION_S = 30.0
 """How long the store that a snapshot replaced stays: by then every reader has moved on."""
 
+KEPT_OUT = (
+    "bad_frames", "bad_octets", "no_hello", "refused_", "strangers_pushed_out", "tls_failed",
+    "unbound_frames",
+)  # fmt: skip
+"""Beginnings of the names of counts that tell of what has no business here."""
+
 log = Logger(namespace="dns_node.cluster")
 
 
@@ -127,6 +133,12 @@ class LocalMember:
             self._forgetting.cancel()
         await self.transport.stop()
         self.replica.stop()
+
+    def kept_out(self) -> dict[str, int]:
+        """Return how often something was refused, cut off or dropped that came to the raft port,
+        by what it was; without what never happened."""
+        counts = self.transport.counts + self.replica.complaints.counts
+        return {name: n for name, n in sorted(counts.items()) if name.startswith(KEPT_OUT)}
 
     # Wiring
 

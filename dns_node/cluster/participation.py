@@ -53,6 +53,7 @@ class Owner(Protocol):
     bindings: Bindings
     standings: Standings
     proposer: Proposer
+    complaints: Complaints
     log_octets_max: int
     absent_s_max: float
     seconds: Callable[[], float]
@@ -123,7 +124,7 @@ class Participation:
             self._needs_snapshot,
         )
         self.digests = Digests()
-        self.complaints = Complaints(owner)
+        self.complaints = owner.complaints
         self.led: Led = (None, 0, False)
         self._is_status_due = self._told_disk_low = False
         self._next_sync_s = 0.0

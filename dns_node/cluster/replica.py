@@ -18,6 +18,7 @@ from dns_node.cluster.apply import Applied, Applier, Machine
 from dns_node.cluster.bindings import Bindings, Named
 from dns_node.cluster.checkpoint import ABSENT_S_MAX, LOG_OCTETS_MAX
 from dns_node.cluster.command import Command, Outcome, compose_command
+from dns_node.cluster.complaints import Complaints
 from dns_node.cluster.executor import Executor, ThreadExecutor
 from dns_node.cluster.journal import Journal
 from dns_node.cluster.participation import QUORUM_CONTACT_S, Participation
@@ -88,6 +89,7 @@ class Replica:
         self.failure = ""
         self.bindings = Bindings()
         self.standings = Standings(node, self.seconds)
+        self.complaints = Complaints(reactor)
         self.proposer = Proposer(
             node, self.seconds, self.send, self._find_outcome, self._reach, self.kick
         )

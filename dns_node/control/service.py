@@ -70,6 +70,7 @@ class Service:
         self._loaded_from: StoreMachine | None = None
         self.files: tuple[ZoneFile, ...] = launch.node.zone_files
         self.reload_settings: Callable[[], Sequence[str]] = lambda: ()
+        self.kept_out: Callable[[], Mapping[str, int]] = dict
         self._began_s = time.monotonic()
 
     @property
@@ -224,6 +225,8 @@ class Service:
             }
             for member in replica.members
         }
+        if kept_out := self.kept_out():
+            found["kept out"] = kept_out
         found["workers"] = self._workers.status()
         return found
 

@@ -227,7 +227,8 @@ class TestStrangersFrames(MemberCase):
         frames = self.frames_of_a_stranger()
         for octets in frames:
             member.replica.frame_received(stranger, octets)
-        assert member.replica._life.complaints.counts["unbound_frames"] == len(frames)
+        assert member.replica.complaints.counts["unbound_frames"] == len(frames)
+        assert member.kept_out()["unbound_frames"] == len(frames)
         assert any("no member" in text for text in warnings)
         await self.put(member, "before")
         assert self.state(member)[:2] == before[:2]
@@ -244,7 +245,7 @@ class TestStrangersFrames(MemberCase):
         bomb, chance = pickle.dumps(Bomb(str(target))), random.Random(5)
         bodies = [bomb, b"", b"\x91" * 5000, *(chance.randbytes(60) for _ in range(PROBES))]
         warnings = Warnings(self)
-        before = one.replica._life.complaints.counts["bad_frames"]
+        before = one.replica.complaints.counts["bad_frames"]
         kinds = ("raft", "forward", "refusal", "status", "welcome", "behind", "nonsense")
         for body in bodies:
             one.replica.frame_received(peer, body)
@@ -252,7 +253,7 @@ class TestStrangersFrames(MemberCase):
                 octets = compose(Envelope(1, 0, 0, None, kind, body))
                 one.replica.frame_received(peer, octets)
                 one.replica.frame_received(peer, octets[: len(octets) // 2])
-        counts = one.replica._life.complaints.counts
+        counts = one.replica.complaints.counts
         assert counts["bad_frames"] - before > 4 * len(bodies)
         assert sum("not understood" in text for text in warnings) == 1, "it floods the log"
         assert one.replica.status().role != "stopped", one.replica.status().why
