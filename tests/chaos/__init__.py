@@ -1,0 +1,1 @@
+"""Real nodes in network namespaces, under real faults, held to what they acknowledged."""

@@ -1,0 +1,174 @@
+"""One run: a cluster, its clients and askers, faults for some minutes, the closing report."""
+
+import random
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos import faults
+from tests.chaos.askers import Asker
+from tests.chaos.checker import Verdict, ask_for_acknowledged, check, read_holding
+from tests.chaos.cleanup import Cleanup
+from tests.chaos.clients import DOORS, ZONE, Client
+from tests.chaos.network import Network
+from tests.chaos.nodes import ChaosCluster
+from tests.chaos.record import DONE, REFUSED, UNKNOWN, Record
+
+START_S = 60.0
+SETTLE_S = 90.0
+"""All nodes hold the same within this time after the last fault."""
+
+
+@dataclass
+class Report:
+    """What a run found; `is_good` is its exit status."""
+
+    record: Record
+    verdict: Verdict
+    faults: Counter[str]
+    pause_s: float
+    run_s: float
+    seed: int
+
+    def problems(self) -> list[str]:
+        """Return everything that must not be, one line each."""
+        verdict, record = self.verdict, self.record
+        return [
+            *(f"lost: {text}" for text in verdict.lost),
+            *(f"not what was told: {text}" for text in verdict.ghosts),
+            *(f"duplicated: {text}" for text in verdict.duplicated),
+            *(f"divergent: {text}" for text in verdict.divergent),
+            *(f"serial fell: {text}" for text in record.fallen_serials),
+            *(f"answer failed: {text}" for text in record.failed_answers),
+            *(f"ended by itself: {text}" for text in record.ended_alone),
+        ]
+
+    def lines(self) -> list[str]:
+        """Return the closing report."""
+        verdict, record = self.verdict, self.record
+        counts = Counter(c.outcome for c in record.changes if c.reply != "not sent")
+        return [
+            f"seed                     {self.seed}",
+            f"seconds under faults     {self.run_s:.0f}",
+            f"faults                   {sum(self.faults.values())}: "
+            + ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items())),
+            f"acknowledged             {counts[DONE]}",
+            f"refused                  {counts[REFUSED]}",
+            f"unknown                  {counts[UNKNOWN]}",
+            f"not taken (node down)    {sum(record.unreachable.values())}",
+            f"lost                     {len(verdict.lost)}",
+            f"refused and yet there    {len(verdict.ghosts)}",
+            f"duplicated               {len(verdict.duplicated)}",
+            f"divergent                {len(verdict.divergent)}",
+            f"serials that fell        {len(record.fallen_serials)}",
+            f"longest write pause      {self.pause_s:.1f} s",
+            f"DNS answers              {record.answers}",
+            f"DNS answers that failed  {len(record.failed_answers)}",
+            f"questions to nodes that were down or held   {record.unanswered_in_faults}",
+            f"nodes that ended by themselves              {len(record.ended_alone)}",
+        ]
+
+
+def chaos(seconds: float, nodes: int, seed: int) -> Report:
+    """Run a cluster of *nodes* under faults for *seconds*; CannotRun when this machine can't.
+
+    *seed* decides kinds, victims, order and length of the faults and what clients ask for; the
+    kernel's timing stays its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="dns-node-chaos-") as folder, Cleanup() as cleanup:
+        network = Network(nodes, cleanup)
+        cluster = ChaosCluster(Path(folder), network, cleanup)
+        return Run(cluster, seed, cleanup).go(seconds)
+
+
+class Run:
+    """The course of one run over a cluster that is not started yet."""
+
+    def __init__(self, cluster: ChaosCluster, seed: int, cleanup: Cleanup):
+        self._cluster, self._seed = cluster, seed
+        self._chance = random.Random(seed)
+        self._record = Record()
+        self._faults: Counter[str] = Counter()
+        self._start_s = time.monotonic()
+        self._stop_clients, self._stop_askers = threading.Event(), threading.Event()
+        cleanup.later(self._stop_clients.set)
+        cleanup.later(self._stop_askers.set)
+
+    def go(self, seconds: float) -> Report:
+        """Start everything, break it for *seconds*, let it settle, judge it."""
+        cluster, record, seed = self._cluster, self._record, str(self._seed)
+        nodes = list(cluster.network.nodes)
+        for n in nodes:
+            cluster.arguments[n] = []
+            cluster.launch(n)
+        for n in nodes:
+            cluster.wait_ready(n, START_S)
+        first = cluster.console(0, f"ADD: first.{ZONE} 60 A 10.0.0.1 wait=all")[-1]
+        assert first.startswith("OK"), first
+        clients = [
+            Client(cluster, record, n, door, seed, self._stop_clients)
+            for n in nodes for door in DOORS
+        ]  # fmt: skip
+        askers = [Asker(cluster, record, n, self._stop_askers) for n in nodes]
+        for thread in (*clients, *askers):
+            thread.start()
+        begin_s = time.monotonic()
+        self._break(begin_s + seconds)
+        end_s = time.monotonic()
+        self._say("no more faults")
+        cluster.network.heal()
+        self._stop_clients.wait(5.0)  # writes go on over healed cables for a while
+        pause_s = record.longest_pause_s(begin_s, time.monotonic())
+        self._stop_clients.set()
+        for thread in clients:
+            thread.join(150)
+            assert not thread.is_alive(), f"client {thread.name} hangs"
+        verdict = self._judge()
+        self._stop_askers.set()
+        for asker in askers:
+            asker.join(10)
+        return Report(record, verdict, self._faults, pause_s, end_s - begin_s, self._seed)
+
+    def _break(self, until_s: float) -> None:
+        """Put in one fault after the other, all kinds in turn in a random order."""
+        queue: list[faults.Fault] = []
+        while time.monotonic() < until_s:
+            self._start_what_ended()
+            if not queue:
+                queue = self._chance.sample(faults.ALL, len(faults.ALL))
+            fault = queue.pop()
+            with fault(self._cluster, self._chance) as what:
+                self._faults[fault.__name__] += 1
+                self._say(what)
+                self._stop_clients.wait(self._chance.uniform(0.5, 7.0))
+            self._stop_clients.wait(self._chance.choice([0.5, 3.0, 6.0]))
+
+    def _start_what_ended(self) -> None:
+        for n, process in list(self._cluster.processes.items()):
+            if not process.is_running():
+                tail = "\n    ".join(process.err.since()[-15:])
+                self._record.ended_alone.append(f"node {n}: status {process.wait()}\n    {tail}")
+                self._say(f"node {n} ended by itself")
+                self._cluster.forget(n)
+                self._cluster.launch(n)
+
+    def _judge(self) -> Verdict:
+        cluster = self._cluster
+        self._start_what_ended()
+        divergent: list[str] = []
+        try:
+            cluster.wait_equal(SETTLE_S)
+        except AssertionError as error:
+            divergent.append(str(error))
+        if not divergent:
+            for text in ask_for_acknowledged(cluster, self._record, self._chance):
+                self._record.failed(text)
+        verdict = check(self._record, {n: read_holding(cluster.data_dir(n)) for n in cluster.ports})
+        verdict.divergent += divergent
+        return verdict
+
+    def _say(self, what: str) -> None:
+        print(f"{time.monotonic() - self._start_s:7.1f} s  {what}", flush=True)

@@ -1,0 +1,26 @@
+"""Nothing that was acknowledged is lost, whatever happens to real nodes on a real network."""
+
+import os
+
+import pytest
+
+from tests.chaos.network import CannotRun
+from tests.chaos.run import chaos
+
+MINUTES = float(os.environ.get("CHAOS_MINUTES", "1.5"))
+"""Minutes under faults, of three nodes and of five together."""
+SEED = int(os.environ.get("CHAOS_SEED", "1"))
+
+
+@pytest.mark.parametrize(("nodes", "share"), [(3, 0.67), (5, 0.33)])
+def test_under_faults_nothing_acknowledged_is_lost_done_twice_or_different(
+    nodes: int, share: float
+) -> None:
+    try:
+        report = chaos(MINUTES * 60 * share, nodes, SEED)
+    except CannotRun as error:
+        pytest.skip(str(error))
+    print("\n".join(report.lines()))
+    assert not report.problems(), "\n".join([*report.problems()[:50], *report.lines()])
+    assert any(change.outcome == "done" for change in report.record.changes)
+    assert report.record.answers
