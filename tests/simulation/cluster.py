@@ -13,6 +13,7 @@ from dns_node.cluster.replica import Replica, ReplicaSettings
 from tests.simulation.disk import Crashed, Disk, mount
 from tests.simulation.network import Network
 from tests.simulation.oracle import Oracle, Violation, WatchedMachine
+from tests.simulation.promises import Promises
 
 NOW_MS = 1_790_000_000_000
 
@@ -64,6 +65,7 @@ class Cluster:
         self.directory, self.random = directory, random.Random(seed)
         self.now_s = 0.0
         self.oracle = Oracle()
+        self.promises = Promises(self)
         self.trace: list[tuple[float, str]] = []
         self.voters = frozenset(str(number) for number in range(size))
         self.hosts = {str(number): self._host(str(number)) for number in range(size + spare)}
@@ -125,7 +127,7 @@ class Cluster:
         replica = host.replica = Replica(
             node,
             host.disk.directory,
-            lambda to, octets: self.network.send(node, to, octets),
+            lambda to, octets: self._send(node, to, octets),
             host.reactor,
             open_machine,
             self.settings,
@@ -199,6 +201,10 @@ class Cluster:
             with self.dying(target):
                 replica.frame_received(FakePeer(source, self.hosts[source].uuid), octets)
 
+    def _send(self, source: str, target: str, octets: bytes) -> bool:
+        self.promises.check_frame(source, target, octets)
+        return self.network.send(source, target, octets)
+
     def _peer_up(self, node: str, peer: str):
         replica = self.hosts[node].replica
         if replica is not None:
@@ -243,9 +249,7 @@ class Cluster:
                 with self.dying(node):
                     host.reactor.advance(passed)
                 if host.replica is not None and host.replica._life is not None:
-                    core = host.replica._life.consensus.core
-                    if core is not None and (facts := core.facts()).is_leader:
-                        self.oracle.saw_leader(node, facts.term)
+                    self.promises.check_node(node, host.replica._life)
         self.on_turn()
         if self.oracle.problem:
             raise Violation(self.oracle.problem)
@@ -271,7 +275,8 @@ class Cluster:
 
     def leader(self) -> str | None:
         """The node that leads the newest term that a node leads."""
-        found = [(s.term, n) for n, r in self.replicas.items() if (s := r.status()).role == "leader"]
+        statuses = {node: replica.status() for node, replica in self.replicas.items()}
+        found = [(status.term, node) for node, status in statuses.items() if is_leading(status)]
         return max(found)[1] if found else None
 
     def elect(self) -> str:
@@ -341,6 +346,10 @@ class _Dying:
             self._cluster.crash(self._node, self._cluster.random.random() < 0.5)
             return True
         return False
+
+
+def is_leading(status) -> bool:
+    return status.role == "leader"
 
 
 def make_command(number: int, size: int = 1) -> Command:

@@ -111,13 +111,11 @@ class Faults:
 
     def _go_wrong(self):
         cluster, chance = self.cluster, self.chance
+        self._go_right()
         running = list(cluster.replicas)
         roll = chance.random()
         node = chance.choice(cluster.nodes)
-        if chance.random() < 0.06:
-            stopped = [n for n in cluster.nodes if n not in cluster.replicas]
-            if stopped:
-                self._boot(chance.choice(stopped))
+        disk = cluster.hosts[node].disk
         if roll < 0.015 and "kill" in self.kinds and running:
             self._crash(chance.choice(running), False)
         elif roll < 0.03 and "power" in self.kinds and running:
@@ -127,42 +125,59 @@ class Faults:
             for each in running:
                 self._crash(each, is_power_lost)
         elif roll < 0.05 and "steps" in self.kinds:
-            cluster.hosts[node].disk.crash_in = chance.randrange(12)
-        elif roll < 0.15 and len(cluster.nodes) > 1:
+            disk.crash_in = chance.randrange(12)
+        elif roll < 0.09 and len(cluster.nodes) > 1:
             self._tear(*chance.sample(cluster.nodes, 2))
-        elif roll < 0.16 and "stall" in self.kinds:
-            self.stalled ^= {node}
-            cluster.note(f"the disk of {node} {'stalls' if node in self.stalled else 'works'}")
-        elif roll < 0.175 and "full" in self.kinds:
-            disk = cluster.hosts[node].disk
-            disk.is_full = not disk.is_full
-            cluster.note(f"the disk of {node} is {'full' if disk.is_full else 'no longer full'}")
-        elif roll < 0.185 and "pause" in self.kinds:
+        elif roll < 0.10 and "stall" in self.kinds:
+            self.stalled.add(node)
+            cluster.note(f"the disk of {node} stalls")
+        elif roll < 0.11 and "full" in self.kinds:
+            disk.is_full = True
+            cluster.note(f"the disk of {node} is full")
+        elif roll < 0.12 and "pause" in self.kinds:
             cluster.pause(node, chance.choice((0.3, 1.5, 4.0)) * (0.5 + chance.random()))
-        elif roll < 0.195 and "clock" in self.kinds:
+        elif roll < 0.13 and "clock" in self.kinds:
             jump = chance.randint(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX)
             cluster.hosts[node].clock_ms = jump
             cluster.note(f"the clock of {node} is wrong by {jump} ms")
-        elif roll < 0.23 and "members" in self.kinds:
+        elif roll < 0.17 and "members" in self.kinds:
             self.operator.change(node)
-        elif roll < 0.235 and "wipe" in self.kinds:
+        elif roll < 0.18 and "members" in self.kinds and len(cluster.nodes) > 2:
+            self.operator.rush(*chance.sample(cluster.nodes, 2))
+        elif roll < 0.19 and "wipe" in self.kinds:
             self.operator.wipe(node)
         if roll < 0.5:
             self.operator.mend()
 
-    def _tear(self, one: str, other: str):
+    def _go_right(self):
+        """End some of what is wrong; else nothing would ever be done."""
         cluster, chance = self.cluster, self.chance
-        roll = chance.random()
-        if roll < 0.55:
+        roll, node = chance.random(), chance.choice(cluster.nodes)
+        if roll < 0.12:
+            stopped = [n for n in cluster.nodes if n not in cluster.replicas]
+            if stopped:
+                self._boot(chance.choice(stopped))
+        elif roll < 0.20 and len(cluster.nodes) > 1:
+            one, other = chance.sample(cluster.nodes, 2)
             cluster.connect(one, other)
             for pair in ((one, other), (other, one)):
                 if cluster.network.blocked.pop(pair, None) is not None:
                     cluster.note(f"frames from {pair[0]} reach {pair[1]} again")
-        elif roll < 0.75 and "cut" in self.kinds:
+        elif roll < 0.24 and node in self.stalled:
+            self.stalled.discard(node)
+            cluster.note(f"the disk of {node} works")
+        elif roll < 0.28 and cluster.hosts[node].disk.is_full:
+            cluster.hosts[node].disk.is_full = False
+            cluster.note(f"the disk of {node} is no longer full")
+
+    def _tear(self, one: str, other: str):
+        cluster, chance = self.cluster, self.chance
+        roll = chance.random()
+        if roll < 0.5 and "cut" in self.kinds:
             known_to = chance.choice((None, None, one))
             cluster.cut(one, other, known_to)
             cluster.note(f"the connection of {one} and {other} ends ({known_to or 'both'} know)")
-        elif roll < 0.8 and "cut" in self.kinds:
+        elif roll < 0.6 and "cut" in self.kinds:
             cluster.isolate(one)
             cluster.note(f"{one} is isolated")
         elif roll < 0.95 and "oneway" in self.kinds:

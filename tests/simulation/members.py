@@ -32,6 +32,17 @@ class Operator:
         if len(self._resting | {node} | {self.wiped} - {""}) * 2 < len(self._cluster.voters):
             self._resting ^= {node}
 
+    def rush(self, one: str, other: str):
+        """Take two votes away at once, as two impatient people might ask."""
+        leader = self._leader()
+        if leader in (None, one, other) or self._resting or self.wiped:
+            return
+        self._cluster.note(f"{one} and {other} are to lose their votes at once")
+        replica = self._cluster.replicas[leader]
+        for node in (one, other):
+            if node in replica.journal.voters() and len(replica.journal.voters()) > 2:
+                replica.change_voter(node, False)
+
     def rest_no_more(self):
         """Every node is to have a vote again."""
         self._resting.clear()
@@ -50,7 +61,8 @@ class Operator:
         cluster.crash(node)
         cluster.wipe(node)
         self.wiped = node
-        cluster.boot(node)
+        # It may even believe that it founds the cluster: nobody takes its vote.
+        cluster.boot(node, self._chance.choice((None, cluster.voters)))
 
     def mend(self) -> bool:
         """Do the next thing that is due; False when there is none."""

@@ -111,7 +111,8 @@ class Network:
         return True
 
     def _put_late(self, pair: tuple[str, str], octets: bytes):
-        self.late.append((self.now_s + 3.0 * self._chance.random(), *pair, octets))
+        delay_s = self._chance.choice((0.05, 0.5, 3.0)) * self._chance.random()
+        self.late.append((self.now_s + delay_s, *pair, octets))
 
     def step(self, now_s: float):
         """Deliver what is due."""
