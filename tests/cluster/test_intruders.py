@@ -34,10 +34,10 @@ from dns_node.cluster.message import (
 )
 from dns_node.cluster.proposer import Forward, Refusal
 from dns_node.cluster.sockets import split_location
+from tests.simulation.cluster import FakePeer
 
 from .links import LinkCase, coroutine, free_locations, introduce, until
 from .members import MemberCase
-from .raft_simulation import FakePeer
 from .test_certificates import credentials
 
 PROBES = 10
