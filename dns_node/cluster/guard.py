@@ -294,6 +294,8 @@ class Guard:
             return [Deliver(node, Quiet(term, commit_index)), Send(node, success, is_held=True)]
         held_term = log.term_at(previous + held)
         assert held_term is not None
+        if is_conflict:
+            commit_index = min(commit_index, previous + held)  # D3: what comes is not durable yet.
         rest = AppendEntries(term, commit_index, previous + held, held_term, entries[held:])
         return [Deliver(node, rest, is_conflict)]
 

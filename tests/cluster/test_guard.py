@@ -167,6 +167,17 @@ def test_d3_the_commit_index_waits_for_the_own_disk_and_follows_it(guard):
     assert guard.on_durable(at_4, LOG) == [Deliver("1", Quiet(5, 5))]
 
 
+def test_d3_entries_that_replace_durable_ones_are_committed_when_they_are_durable(guard):
+    conflict = AppendEntries(6, 5, 3, 1, (entry(4, 6), entry(5, 6)))
+    [deliver] = guard.receive("1", 6, conflict, FOLLOWER, LOG)
+    assert deliver.message.commit_index == 3
+    replaced = Log(0, 1, 1, 6, 6, durable=3)
+    at_6 = replace(FOLLOWER, term=6)
+    assert guard.on_durable(at_6, replaced) == []
+    replaced.durable_index = 5
+    assert guard.on_durable(at_6, replaced) == [Deliver("1", Quiet(6, 5))]
+
+
 def test_what_was_sent_on_a_connection_is_not_sent_again(guard):
     first = AppendEntries(5, 3, 3, 1, (entry(4, 5), entry(5, 5)))
     guard.send("1", first, LEADER, LOG)
