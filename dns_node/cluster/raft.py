@@ -140,6 +140,7 @@ class Core:
                 before = self._core.raftLastApplied
                 self._core.doTick()
                 assert self._core.raftLastApplied > before, f"replay stops: {_CoreLog.last}"
+            self._hold_membership()
         if self._load_error is not None or journal.violation:
             raise RuntimeError(f"the raft core did not start: {_CoreLog.last} {journal.violation}")
         self._manifest.write_bytes(b"{}")
@@ -216,6 +217,7 @@ class Core:
         """Let time pass: elections, heartbeats, commit, queued commands."""
         with self._entered():
             self._core.doTick()
+            self._hold_membership()
         self._report()
 
     def deliver(self, node: str, message: Message, is_rollback: bool = False) -> None:
@@ -226,6 +228,7 @@ class Core:
         try:
             with self._entered():
                 self._port._onMessageReceived(Node(node), to_core(message))
+                self._hold_membership()
         finally:
             self._journal.is_whole = False
         self._report()
@@ -277,6 +280,19 @@ class Core:
     def destroy(self) -> None:
         """End this life of the core; the journal stays open."""
         self._core.destroy()
+
+    def _hold_membership(self) -> None:
+        """Make the core's voters those of the whole log (Raft section 6).
+
+        The core changes them when it applies an entry too: after a restart, or on a slow follower,
+        that takes a later change of the same node back which the log holds already.
+        """
+        wanted = self._journal.voters() - {self.node}
+        known = {node.id for node in self._core.otherNodes}
+        for node in sorted(wanted - known):
+            self._core._SyncObj__doChangeCluster(("add", node))
+        for node in sorted(known - wanted):
+            self._core._SyncObj__doChangeCluster(("rem", node))
 
     def _report(self) -> None:
         """Tell the core who is connected: voters only while a majority of them is (a node that

@@ -31,6 +31,8 @@ class Disk:
         self._number = 0
         self._renames: list[Callable[[], None]] = []
         self.is_full = False
+        self.is_at_worst = False
+        """Whether a power loss takes everything that it may take."""
         self.crash_in: int | None = None
         """At how many points from now the machine dies."""
         self.on_point: Callable[[str], None] = lambda step: None
@@ -77,15 +79,18 @@ class Disk:
         the renames the last ones."""
         lost = 0
         for content in self._contents.values():
-            number = self._chance.randint(0, len(content.undurable))
+            number = self._lost_of(len(content.undurable))
             lost += number
             content.lose(number)
             content.undurable.clear()
-        for _ in range(self._chance.randint(0, len(self._renames))):
+        for _ in range(self._lost_of(len(self._renames))):
             self._renames.pop()()
             lost += 1
         self._renames.clear()
         return lost
+
+    def _lost_of(self, number: int) -> int:
+        return number if self.is_at_worst else self._chance.randint(0, number)
 
     def wipe(self):
         """Replace the disk by an empty one."""

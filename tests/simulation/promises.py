@@ -89,12 +89,46 @@ class Promises:
                 f"{term}, whose leader has it of term {its_term}"
             )
 
+    def _check_election(self, node: str, term: int, journal):
+        """*node* leads *term*: a majority has voted for it, or has gone on to a later term."""
+        # A change of the voters that is under way may have come before the election, or after it.
+        found = [
+            (self._count_votes(node, term, voters), len(voters))
+            for voters in (journal.voters(), journal.voters(self._committed(node)))
+            if voters != {node}  # Alone it asks nobody; what it then says waits for its disk.
+        ]
+        if len(found) == 2 and all(count * 2 <= of for count, of in found):
+            count, of = found[0]
+            raise Violation(f"node {node} leads term {term} by {count} votes of {of}")
+
+    def _committed(self, node: str) -> int:
+        return self._cluster.replicas[node]._life.consensus.facts().commit_index
+
+    def _count_votes(self, node: str, term: int, voters: frozenset[str]) -> int:
+        count = 0
+        for voter in voters:
+            disk = self._cluster.hosts[voter].disk
+            journal = disk.directory / "journal"
+            if not (journal / "data.mdb").exists():
+                count += self._cluster.hosts[voter].is_wiped
+                continue
+            value = durable_row(disk.content(journal, False), b"meta", b"term")
+            on_disk = (0, None) if value is None else tuple(msgspec.msgpack.decode(value))
+            is_new = self._cluster.hosts[voter].is_wiped
+            count += on_disk[0] > term or on_disk == (term, node) or is_new
+        return count
+
     def check_node(self, node: str, life):
         """*node* has done a step."""
         core, journal = life.consensus.core, life.journal
         if core is None:
             return
         facts = core.facts()
+        if facts.voters != journal.voters() - {node}:
+            raise Violation(
+                f"the core of node {node} counts {sorted(facts.voters)} beside itself, its log has "
+                f"{sorted(journal.voters())}"
+            )
         on_disk = max(journal.durable_index, life.machine.applied()[0])
         if any(
             # A node alone counts its no-op in the step in which it begins to lead.
@@ -106,6 +140,8 @@ class Promises:
                 f"disk has {journal.durable_index}"
             )
         if facts.is_leader:
+            if facts.term not in self._cluster.oracle.leaders:
+                self._check_election(node, facts.term, journal)
             self._cluster.oracle.saw_leader(node, facts.term)
             changes = journal.changes_after(facts.commit_index)
             own = [at for at, _ in journal._changes if at > facts.commit_index]

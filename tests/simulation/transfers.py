@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from tests.simulation.cluster import Cluster
 
 TRY_AGAIN_S = 1.0
+KEPT_S = 10.0
+"""For how long the log is kept for a snapshot that has arrived."""
 
 
 @dataclass(eq=False)
@@ -19,7 +21,6 @@ class Transfer:
     content: object
     index: int
     voters: frozenset[str]
-    pin: str
 
 
 class Transfers:
@@ -30,8 +31,9 @@ class Transfers:
         self._busy: dict[str, int] = {}
         self._tried_s: dict[str, float] = {}
         self._under_way: list[Transfer] = []
+        self._pinned: list[tuple[float, str, str]] = []
         self._number = 0
-        self.installed = 0
+        self.begun = self.installed = 0
         cluster.on_behind = self.want
         cluster.on_turn = self.step
 
@@ -55,15 +57,22 @@ class Transfers:
         content = machine.writer._tables.environment.content.copy()
         arrives_s = cluster.now_s + self._chance.random() * self._seconds_max
         voters = source.voters_at(index)
+        self._pinned.append((arrives_s + KEPT_S, leader, pin))
         self._busy[node] = host.lives
+        self.begun += 1
         self._under_way.append(
-            Transfer(leader, node, host.lives, arrives_s, content, index, voters, pin)
+            Transfer(leader, node, host.lives, arrives_s, content, index, voters)
         )
         cluster.note(f"a snapshot of entry {index} goes from {leader} to {node}")
 
     def step(self):
         """Install what has arrived."""
         now_s = self._cluster.now_s
+        for pinned in [each for each in self._pinned if each[0] <= now_s]:
+            self._pinned.remove(pinned)
+            _, node, pin = pinned
+            if node in self._cluster.replicas:
+                self._cluster.replicas[node].pin(pin, None)
         for transfer in [t for t in self._under_way if t.arrives_s <= now_s]:
             self._under_way.remove(transfer)
             self._arrive(transfer)
@@ -72,9 +81,6 @@ class Transfers:
         cluster = self._cluster
         node, host = transfer.target, cluster.hosts[transfer.target]
         replica = host.replica
-        source = cluster.replicas.get(transfer.source)
-        if source is not None:
-            source.pin(transfer.pin, None)
         is_same = replica is not None and host.lives == transfer.life
         if not is_same or replica._life is None:
             self._busy.pop(node, None)
