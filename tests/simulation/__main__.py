@@ -11,6 +11,8 @@ from pathlib import Path
 from twisted.logger import globalLogBeginner
 
 from tests.simulation.faults import Report
+from tests.simulation.killing import check_table, write_table
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.seeds import run_seed
 
 HASH_SEED = "0"
@@ -80,6 +82,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--trace", type=int, metavar="SEED", help="show what happens in one seed")
     parser.add_argument("--mutations", action="store_true", help=f"write {DOCUMENT.name} anew")
+    parser.add_argument(
+        "--check-mutations", action="store_true", help=f"is what {DOCUMENT.name} says still so?"
+    )
     options = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
         # The order of sets is a part of what a seed decides.
@@ -87,11 +92,13 @@ def main() -> int:
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
     if options.trace is not None:
         return show(options.trace)
-    if options.mutations:
-        from tests.simulation.killing import write_table
-
+    if options.mutations or options.check_mutations:
         silence()
-        return write_table(DOCUMENT, options.seeds)
+        if options.mutations:
+            return write_table(DOCUMENT, options.seeds)
+        problems = check_table(DOCUMENT)
+        print("\n".join(problems) or f"{len(MUTATIONS)} rules: each is needed")
+        return int(bool(problems))
     return int(run_seeds(options.first_seed, options.seeds, options.jobs) > 0)
 
 

@@ -1,0 +1,174 @@
+"""Runs for rules that random faults seldom need: one script each, which fails without its rule."""
+
+import random
+from collections.abc import Callable
+
+from dns_node.cluster.command import Done, PutKey
+from dns_node.cluster.replica import ReplicaSettings
+from tests.simulation.cluster import Cluster
+from tests.simulation.oracle import Violation
+from tests.simulation.transfers import Transfers
+
+New = Callable[..., Cluster]
+
+
+def _must(condition: bool, what: str):
+    if not condition:
+        raise Violation(what)
+
+
+def _write(cluster: Cluster, node: str, key: str):
+    answer = cluster.do(node, PutKey(key, key))
+    _must(isinstance(answer, Done), f"node {node} answers {answer}")
+
+
+def a_bridge_does_not_disturb_the_leader(new: New):
+    """The leader and one node don't hear each other; both hear the third."""
+    cluster = new(3)
+    leader = cluster.elect()
+    away = next(node for node in cluster.nodes if node != leader)
+    cluster.cut(leader, away)
+    term = cluster.replicas[leader].status().term
+    for number in range(20):
+        cluster.run(1.0)
+        status = cluster.replicas[leader].status()
+        _must((status.role, status.term) == ("leader", term), "the leader was deposed")
+        _write(cluster, leader, f"k{number}")
+
+
+def a_vote_that_arrives_twice_counts_once(new: New):
+    """A candidate of five reaches two others; one of them votes, and its vote comes twice."""
+    cluster = new(5)
+    leader = cluster.elect()
+    candidate, friend, silent, *others = (node for node in cluster.nodes if node != leader)
+    cluster.crash(leader)
+    for node in others:
+        cluster.crash(node)
+    cluster.network.blocked[silent, candidate] = 0.0
+    cluster.network.blocked[candidate, silent] = 0.0
+    cluster.network.blocked[silent, friend] = 0.0
+    cluster.network.weather.duplication = 1.0
+    cluster.run(5.0)
+    _must(cluster.leader() is None, "two of five have a leader")
+
+
+def a_laggard_is_told_to_take_a_snapshot(new: New):
+    """A node is away while the log is shortened."""
+    cluster = new(3, settings=ReplicaSettings(absent_s_max=1.0))
+    Transfers(cluster, random.Random(1), 0.5)
+    leader = cluster.elect()
+    away = next(node for node in cluster.nodes if node != leader)
+    cluster.crash(away)
+    for number in range(10):
+        _write(cluster, leader, f"k{number}")
+    cluster.run(3.0)
+    cluster.boot(away)
+    cluster.run_until(cluster.is_equal, 10.0)
+
+
+def an_empty_disk_does_not_vote_under_its_old_id(new: New):
+    """Entries are at two of three; one of the two comes back with an empty disk."""
+    cluster = new(3)
+    cluster.form()
+    leader = cluster.elect()
+    wiped, behind = (node for node in cluster.nodes if node != leader)
+    cluster.run_until(cluster.is_equal)
+    cluster.isolate(behind)
+    _write(cluster, leader, "acknowledged")
+    cluster.crash(leader)
+    cluster.crash(wiped)
+    cluster.wipe(wiped)
+    cluster.boot(wiped, cluster.voters)
+    cluster.heal()
+    cluster.run(6.0)
+    _must(cluster.leader() is None, "an empty disk and a laggard have a leader")
+
+
+def a_new_generation_survives_a_power_loss(new: New):
+    """A snapshot is installed, the log goes on from it, and the power fails."""
+    cluster = new(3, settings=ReplicaSettings(absent_s_max=1.0))
+    transfers = Transfers(cluster, random.Random(1), 0.5)
+    leader = cluster.elect()
+    away = next(node for node in cluster.nodes if node != leader)
+    _write(cluster, away, "before")
+    cluster.crash(away)
+    for number in range(10):
+        _write(cluster, leader, f"k{number}")
+    cluster.run(3.0)
+    cluster.boot(away)
+    cluster.run_until(lambda: transfers.installed > 0)
+    index = cluster.machines[away].applied()[0]
+    cluster.hosts[away].disk.is_at_worst = True
+    cluster.crash(away, is_power_lost=True)
+    cluster.boot(away)
+    _must(cluster.machines[away].applied()[0] >= index, "an installed snapshot is lost")
+
+
+def the_log_waits_for_a_snapshot_under_way(new: New):
+    """A snapshot travels for long while others write: it is the only one that is needed."""
+    cluster = new(3, settings=ReplicaSettings(absent_s_max=0.5))
+    transfers = Transfers(cluster, random.Random(1), 30.0)
+    leader = cluster.elect()
+    away = next(node for node in cluster.nodes if node != leader)
+    cluster.crash(away)
+    for number in range(10):
+        _write(cluster, leader, f"before{number}")
+    cluster.run(2.0)
+    cluster.boot(away)
+    # It takes nothing from the log meanwhile, and counts as absent.
+    cluster.run_until(lambda: transfers._under_way)
+    cluster.network.blocked[away, leader] = cluster.now_s
+    arrives_s = transfers._under_way[0].arrives_s
+    transfers._seconds_max = 0.5
+    number = 0
+    while cluster.now_s < arrives_s - 0.3:
+        number += 1
+        _write(cluster, leader, f"k{number}")
+        cluster.run(0.1)
+    cluster.network.blocked.clear()
+    cluster.run_until(cluster.is_equal, 20.0)
+    _must(transfers.begun == 1, f"{transfers.begun} snapshots were needed")
+
+
+def a_second_change_of_the_voters_waits(new: New):
+    """Two changes are asked for in one step."""
+    cluster = new(5)
+    leader = cluster.elect()
+    one, other, *_ = (node for node in cluster.nodes if node != leader)
+    ended: list[str] = []
+    for node in (one, other):
+        cluster.replicas[leader].change_voter(node, False).addCallback(ended.append)
+    cluster.run_until(lambda: len(ended) == 2)
+    _must(sorted(map(bool, ended)) == [False, True], f"two changes at once: {ended}")
+
+
+def the_voters_are_those_of_the_whole_log(new: New):
+    """A vote is taken away and given back; the node restarts before the latter is committed."""
+    cluster = new(4)
+    leader = cluster.elect()
+    absent, node, *_ = (each for each in cluster.nodes if each != leader)
+    cluster.crash(absent)  # The log is kept for it.
+    ended: list[str] = []
+    cluster.replicas[leader].change_voter(node, False).addCallback(ended.append)
+    cluster.run_until(lambda: ended == [""])
+    for other in cluster.nodes:
+        cluster.network.blocked[leader, other] = cluster.now_s
+    cluster.replicas[leader].change_voter(node, True)
+    cluster.run(0.3)
+    _must(node in cluster.replicas[leader].journal.voters(), "the change was not appended")
+    cluster.crash(leader)
+    cluster.boot(leader)
+    cluster.run(3.0)
+
+
+SCRIPTED = {
+    "G2": a_vote_that_arrives_twice_counts_once,
+    "G3": a_bridge_does_not_disturb_the_leader,
+    "G6": a_laggard_is_told_to_take_a_snapshot,
+    "binding": an_empty_disk_does_not_vote_under_its_old_id,
+    "directory sync": a_new_generation_survives_a_power_loss,
+    "pins": the_log_waits_for_a_snapshot_under_way,
+    "voters of the log": the_voters_are_those_of_the_whole_log,
+    "one change": a_second_change_of_the_voters_waits,
+}
+"""By the mutation that they kill."""
