@@ -1,0 +1,163 @@
+//! The counters of the worker's shared block, and the tally of one batch.
+//!
+//! `dns_node.metrics` says what each counts and where it stands; both sides meet by name.  A batch
+//! is counted in memory of its own, and written to the block once.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+macro_rules! counters {
+    ($($variant:ident $name:literal,)*) => {
+        /// What is counted here; `dns_node.metrics` says what each means.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Counter { $($variant,)* }
+
+        /// The names of the counters, in the order of `Counter`.
+        pub const NAMES: &[&str] = &[$($name,)*];
+    };
+}
+
+counters! {
+    QueriesUdp "queries_udp",
+    QueriesTcp "queries_tcp",
+    QueriesIpv6 "queries_ipv6",
+    RepliesUdp "replies_udp",
+    RepliesTcp "replies_tcp",
+    Dropped "dropped",
+    Noerror "noerror",
+    Formerr "formerr",
+    Servfail "servfail",
+    Nxdomain "nxdomain",
+    Notimp "notimp",
+    Refused "refused",
+    OtherRcodes "other_rcodes",
+    Truncated "truncated",
+    Nodata "nodata",
+    EdnsQueries "edns_queries",
+    SendFailures "send_failures",
+    Batches "batches",
+    ReceivedOctets "received_octets",
+    SentOctets "sent_octets",
+    LatencySumUs "latency_sum_us",
+    NativePunts "native_punts",
+    NativePanics "native_panics",
+    CacheHits "message_cache_hits",
+    CacheMisses "message_cache_misses",
+}
+
+const COUNT: usize = NAMES.len();
+
+/// The upper bounds of the latency histogram's buckets; what took longer is in one bucket more.
+pub const LATENCY_BOUNDS_US: [u64; 40] = latency_bounds_us();
+
+/// The number of the latency histogram's buckets.
+pub const BUCKETS: usize = LATENCY_BOUNDS_US.len() + 1;
+
+/// 1, 2, 3, 4, 6, 8, 12, 16, ...: two steps to every doubling.
+const fn latency_bounds_us() -> [u64; 40] {
+    let mut bounds = [1; 40];
+    let mut number = 1;
+    while number < bounds.len() {
+        bounds[number] = if number % 2 == 1 { 2 << (number / 2) } else { 3 << (number / 2 - 1) };
+        number += 1;
+    }
+    bounds
+}
+
+/// What one batch counted.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    numbers: [u64; COUNT],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally { numbers: [0; COUNT] }
+    }
+}
+
+impl Tally {
+    /// Count *number* more of *counter*.
+    #[inline]
+    pub fn add(&mut self, counter: Counter, number: usize) {
+        self.numbers[counter as usize] += number as u64;
+    }
+
+    /// How many of *counter* were counted.
+    pub fn count_of(&self, counter: Counter) -> u64 {
+        self.numbers[counter as usize]
+    }
+
+    /// Count the reply to *query* as `dns_node.net.answering` does.
+    #[inline]
+    pub fn add_reply(&mut self, query: &[u8], reply: &[u8]) {
+        if reply[10..12] != [0, 0] && query[10..12] != [0, 0] {
+            self.add(Counter::EdnsQueries, 1);
+        }
+        let rcode = reply[3] & 15;
+        self.add(
+            match rcode {
+                0 => Counter::Noerror,
+                1 => Counter::Formerr,
+                2 => Counter::Servfail,
+                3 => Counter::Nxdomain,
+                4 => Counter::Notimp,
+                5 => Counter::Refused,
+                _ => Counter::OtherRcodes,
+            },
+            1,
+        );
+        if reply[2] & 2 != 0 {
+            self.add(Counter::Truncated, 1);
+        } else if rcode == 0 && reply[6..8] == [0, 0] {
+            self.add(Counter::Nodata, 1);
+        }
+        self.add(Counter::SentOctets, reply.len());
+    }
+}
+
+/// Where the counters stand in a block.
+#[derive(Clone, Debug)]
+pub struct Places {
+    counters: [usize; COUNT],
+    first_bucket: usize,
+}
+
+impl Places {
+    /// Find the counters among the *names* of a block, whose histogram begins with the name
+    /// *first_bucket*; the error is a name that is missing.
+    pub fn find(names: &[String], first_bucket: &str) -> Result<Places, String> {
+        let place = |wanted: &str| {
+            names.iter().position(|name| name == wanted).ok_or_else(|| wanted.to_string())
+        };
+        let mut counters = [0; COUNT];
+        for (number, name) in NAMES.iter().enumerate() {
+            counters[number] = place(name)?;
+        }
+        let first_bucket = place(first_bucket)?;
+        if first_bucket + BUCKETS > names.len() {
+            return Err("the buckets of the histogram".to_string());
+        }
+        Ok(Places { counters, first_bucket })
+    }
+
+    /// Write *tally* to *block*, which has a number for every name.
+    pub fn write(&self, tally: &Tally, block: &[Cell<u64>]) {
+        for (&place, &number) in self.counters.iter().zip(&tally.numbers) {
+            if number != 0 {
+                block[place].set(block[place].get().wrapping_add(number));
+            }
+        }
+    }
+
+    /// Count *number* replies that took *latency* in the histogram of *block*.
+    pub fn write_latency(&self, latency: Duration, number: usize, block: &[Cell<u64>]) {
+        let latency_us = latency.as_nanos().div_ceil(1000) as u64;
+        let bucket = LATENCY_BOUNDS_US.partition_point(|&bound_us| bound_us < latency_us);
+        let cell = &block[self.first_bucket + bucket];
+        cell.set(cell.get().wrapping_add(number as u64));
+        let sum = &block[self.counters[Counter::LatencySumUs as usize]];
+        sum.set(sum.get().wrapping_add(latency_us * number as u64));
+    }
+}

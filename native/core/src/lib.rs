@@ -1,0 +1,17 @@
+//! The native data path of dns-node: what a worker does with a packet, without Python.
+//!
+//! `respond` is a shortcut to `dns_node.answer.respond.respond`, which defines every answer:
+//! it may always punt (`Decision::Punt`), and what it answers equals the definition octet for
+//! octet.  Nothing is allocated for a packet that is answered.
+#![deny(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod access;
+pub mod pages;
+pub mod respond;
+pub mod snapshot;
+pub mod store;
+
+pub use access::Networks;
+pub use respond::{respond, Client, Decision, Scratch, Settings};
+pub use store::{Snapshot, Store, StoreError};
