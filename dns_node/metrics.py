@@ -38,6 +38,12 @@ _TABLE: Final = (
     ("batches", "times the UDP sockets were read"),
     ("received_octets", "octets received over UDP and TCP"),
     ("sent_octets", "octets sent over UDP and TCP"),
+    ("rate_dropped", "answers that were not sent because of rate_limit"),
+    ("rate_slipped", "answers in whose place TC or BADCOOKIE was sent because of rate_limit"),
+    ("rate_noted", "answers that rate_limit would have dropped or replaced, were it on"),
+    ("cookie_queries", "queries with a COOKIE option that is well-formed"),
+    ("cookie_good", "queries with a good server cookie"),
+    ("badcookie", "replies with rcode BADCOOKIE"),
 )
 
 NAMES: Final[tuple[str, ...]] = tuple(name for name, _ in _TABLE)

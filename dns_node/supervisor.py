@@ -17,6 +17,7 @@ from typing import Any
 from dns_node.errors import InputError
 from dns_node.net.sockets import bind_worker, settle
 from dns_node.supervise import data_directory, pipe, privileges, process
+from dns_node.supervise.block import make_block
 from dns_node.supervise.launch import EXIT_CONFIGURATION, Launch, start_text
 from dns_node.supervise.notes import Notes
 from dns_node.supervise.slots import NodeSlot, WorkerSlot
@@ -60,6 +61,7 @@ class Supervisor:
         self._lock = lock
         self._notes = Notes(sys.stderr, launch.log_format)
         self._node = NodeSlot(pipe.make_pair())
+        self._block = make_block(launch.workers)
         self._workers = [WorkerSlot.make(number, addresses) for number in range(launch.workers)]
         self._worker_settings: dict[str, Any] = dict(launch.worker_settings)
         self._is_serving = data_directory.has_store(launch.data_dir)
@@ -90,6 +92,7 @@ class Supervisor:
             for worker in self._workers:
                 worker.close()
             self._node.close()
+            os.close(self._block)
 
     def _loop(self, wake: int) -> None:
         channel = self._node.pair.near
@@ -150,11 +153,12 @@ class Supervisor:
             ],
             "supervisor": node.pair.far.fileno(),
             "lock": self._lock,
+            "limits": self._block,
             "starts": node.starts,
             "arguments": self._launch.arguments,
         })  # fmt: skip
         descriptors = [
-            node.pair.far.fileno(), self._lock,
+            node.pair.far.fileno(), self._lock, self._block,
             *(end.fileno() for end in channels), *(worker.counters for worker in self._workers),
         ]  # fmt: skip
         try:
@@ -183,13 +187,14 @@ class Supervisor:
                 "tcp": [bound.description() for bound in worker.sockets.tcp],
                 "control": worker.pair.near.fileno(),
                 "counters": worker.counters,
+                "limits": self._block,
                 "store": os.path.join(self._launch.data_dir, "store"),
                 "node": self._launch.node,
                 "settings": self._worker_settings,
             })  # fmt: skip
             descriptors = [
                 *worker.sockets.descriptors(), worker.pair.near.fileno(), worker.counters,
-                self._lock,
+                self._lock, self._block,
             ]  # fmt: skip
             worker.child = process.start_child(
                 self._launch.worker_command, text, descriptors, is_foreground=False

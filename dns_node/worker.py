@@ -2,11 +2,12 @@
 
 Its start description (JSON in the environment, see `supervise.launch`)::
 
-    {"worker": 0, "node": "0", "store": "/…/store", "control": FD, "counters": FD,
+    {"worker": 0, "node": "0", "store": "/…/store", "control": FD, "counters": FD, "limits": FD,
      "udp": [{"fd": FD, "address": "0.0.0.0", "port": 53, "wildcard": true}], "tcp": [the same],
      "settings": {"query": ["any"], "proxy": [], "identity": "0", "version": "dns-node",
                   "tcp_connections": 1000, "tcp_connections_per_address": 100, "tcp_idle_s": 10,
-                  "query_log": null, "dnstap": null, "log_level": "info", "log_format": "text"}}
+                  "cookies": true, "rate_limit": {"mode": "on", …}, "query_log": null,
+                  "dnstap": null, "log_level": "info", "log_format": "text"}}
 
 Control messages, one JSON object each.  To the worker: ``{"do": "generation"}`` (the store has a
 new one), ``{"do": "settings", "settings": {…}}``, ``{"do": "ping", "token": …}``,
@@ -28,7 +29,9 @@ from typing import Any, Final
 from twisted.internet import reactor as _reactor
 
 from dns_node.answer.access import Networks
+from dns_node.answer.rate_limit import RateLimits
 from dns_node.answer.respond import AnswerSettings
+from dns_node.answer.shared_block import SharedBlock
 from dns_node.errors import StoreError
 from dns_node.metrics import BLOCK_SIZE_OCTETS, INDEX, Counters
 from dns_node.net.answering import Answering
@@ -66,7 +69,9 @@ class Worker:
         self._is_json = False
         self._reported: dict[str, float] = {}
         counters = mmap.mmap(start["counters"], BLOCK_SIZE_OCTETS)
-        self._answering = Answering(Counters(counters), self._report)
+        shared = mmap.mmap(start["limits"], 0)
+        block = SharedBlock(shared, self._number)
+        self._answering = Answering(Counters(counters), self._report, block)
         self._factory = TcpFactory(self._answering, reactor)
         self._udp = [
             UdpReader(
@@ -131,12 +136,17 @@ class Worker:
         """Work with *settings* from here on; keys that are missing have their defaults."""
         self._is_json = settings.get("log_format") == "json"
         idle_s = int(settings.get("tcp_idle_s", 10))
-        self._answering.settings = AnswerSettings(
+        answers = AnswerSettings(
             identity=(settings.get("identity") or "").encode(),
             version=(settings.get("version") or "").encode(),
             query=Networks(settings.get("query", ["any"])),
             idle_timeout_s=idle_s,
         )
+        limits = settings.get("rate_limit", {})
+        if "exempt" in limits:
+            limits = {**limits, "exempt": Networks(limits["exempt"])}
+        self._answering.has_cookies = settings.get("cookies", True)
+        self._answering.configure(answers, RateLimits(**limits))
         self._factory.limits = TcpLimits(
             connections=int(settings.get("tcp_connections", 1000)),
             connections_per_address=int(settings.get("tcp_connections_per_address", 100)),

@@ -1,8 +1,8 @@
-"""The OPT record of a reply (RFC 6891) and what it carries: NSID, keepalive, extended errors."""
+"""The OPT record of a reply (RFC 6891) and what it carries: NSID, cookies, keepalive, errors."""
 
 from typing import Final
 
-from dns_node.answer.query import NSID, TCP_KEEPALIVE, Edns
+from dns_node.answer.query import COOKIE, NSID, TCP_KEEPALIVE, Edns
 
 PAYLOAD_SIZE_OCTETS: Final = 1232
 """The largest UDP message that we take and send; it is never fragmented (RFC 9715)."""
@@ -28,17 +28,26 @@ def payload_size_octets_max(edns: Edns | None, is_tcp: bool) -> int:
 
 
 def compose_opt(
-    edns: Edns, rcode: int, *, nsid: bytes = b"", idle_timeout_s: int = 0, error: int | None = None
+    edns: Edns,
+    rcode: int,
+    *,
+    nsid: bytes = b"",
+    cookie: bytes = b"",
+    idle_timeout_s: int = 0,
+    error: int | None = None,
 ) -> bytes:
     """Return the OPT record that answers *edns*, without which there is none.
 
-    The order of the options is NSID, keepalive, extended error; DO is echoed, other flags and
-    options are not (RFC 6891 section 6.1.4).  *idle_timeout_s* is 0 for UDP, where a keepalive is
-    never sent (RFC 7828 section 3.2.2); *error* is an info code of RFC 8914 without text.
+    The order of the options is NSID, COOKIE, keepalive, extended error; DO is echoed, other flags
+    and options are not (RFC 6891 section 6.1.4).  *cookie* is the data of the COOKIE option, empty
+    for none.  *idle_timeout_s* is 0 for UDP, where a keepalive is never sent (RFC 7828 section
+    3.2.2); *error* is an info code of RFC 8914 without text.
     """
     options = b""
     if nsid and NSID in edns.options:
         options += NSID.to_bytes(2, "big") + len(nsid).to_bytes(2, "big") + nsid
+    if cookie:
+        options += COOKIE.to_bytes(2, "big") + len(cookie).to_bytes(2, "big") + cookie
     if idle_timeout_s and TCP_KEEPALIVE in edns.options:
         timeout = min(idle_timeout_s * 10, 65535)
         options += b"\0\x0b\0\2" + timeout.to_bytes(2, "big")

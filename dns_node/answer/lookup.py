@@ -14,6 +14,7 @@ from dns_node.zone.find import (
     NSEC,
     Alias,
     DNameFound,
+    Found,
     Match,
     NoData,
     NxDomain,
@@ -63,6 +64,15 @@ def _zone_for(view: View, name: WireName, qtype: int) -> tuple[WireName, ZoneHea
     return zone
 
 
+def _is_of_this_name(found: Found) -> bool:
+    """Whether what was found can be had by this very name only: of synthesised and absent names,
+    and those below a cut, there are any number."""
+    match found:
+        case Match(wildcard=None) | Alias(wildcard=None) | NoData(wildcard=None):
+            return True
+    return False
+
+
 class _Step:
     """One name of a chain, within one zone."""
 
@@ -74,7 +84,10 @@ class _Step:
 
     def take(self, name: WireName, qtype: int) -> WireName | None:
         """Put what the zone holds for *name* into the sections; return the name to go on with."""
-        match find(self.view, self.apex, self.header, name, qtype):
+        found = find(self.view, self.apex, self.header, name, qtype)
+        if self.sections.subject is None:
+            self.sections.subject = name if _is_of_this_name(found) else self.apex
+        match found:
             case Match(rrset, wildcard):
                 self._put_answer(name, rrset, wildcard)
                 if rrset.rrtype in _ADDITIONAL_TYPES:

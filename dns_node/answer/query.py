@@ -26,6 +26,7 @@ REFUSED: Final = 5
 YXDOMAIN: Final = 6
 NOTAUTH: Final = 9
 BADVERS: Final = 16
+BADCOOKIE: Final = 23
 
 IXFR: Final = 251
 _OPT: Final = 41
@@ -58,7 +59,8 @@ class Query(msgspec.Struct, frozen=True):
     """A request with a readable question.
 
     *question* is the question as it was sent; *qname* is its name in lower case.  *rcode* is
-    NOERROR, or the error that answers it without a look at the zones.
+    NOERROR, or the error that answers it without a look at the zones.  A request without a question
+    (*question* is empty) has a COOKIE option and asks for a cookie.
     """
 
     message_id: int
@@ -83,6 +85,8 @@ def parse(octets: bytes, is_tcp: bool = False) -> Query:
     opcode = flags >> 11 & 15
     if opcode not in (QUERY, NOTIFY, UPDATE):
         raise WireError(f"opcode {opcode} is not implemented", NOTIMP)
+    if octets[4:6] == b"\0\0" and opcode == QUERY:
+        return _parse_cookie_request(octets, flags, is_tcp)
     if octets[4:6] != b"\0\1":
         # One question is the only number that has a meaning (RFC 9619 section 4).
         raise WireError("QDCOUNT is not 1", FORMERR)
@@ -104,6 +108,15 @@ def parse(octets: bytes, is_tcp: bool = False) -> Query:
         edns,
         rcode,
     )
+
+
+def _parse_cookie_request(octets: bytes, flags: int, is_tcp: bool) -> Query:
+    """Return the request for a server cookie (RFC 7873 section 5.4); WireError when it is none."""
+    edns, rcode = _parse_records(octets, HEADER_SIZE_OCTETS, QUERY, is_tcp)
+    if rcode != NOERROR or edns is None or COOKIE not in edns.options:
+        raise WireError("QDCOUNT is 0 and there is no COOKIE", FORMERR)
+    message_id = octets[0] << 8 | octets[1]
+    return Query(message_id, flags, QUERY, b"", b"\0", 0, 1, edns, NOERROR)
 
 
 def _name_end(octets: bytes, offset: int) -> int:

@@ -2,13 +2,17 @@
 
 The order of the decisions: what is no request is dropped; then opcode, the form of the question
 and of EDNS, the EDNS version, who asks, the class, the type; then the zones.
+
+A request with a well-formed COOKIE option gets one in every reply, good server cookie or not: it is
+answered either way (RFC 7873 section 5.2.3), and what a good one is good for is `rate_limit`.
 """
 
 from typing import Final
 
 import msgspec
 
-from dns_node.answer.access import ANYONE, Networks
+from dns_node.answer.access import ANYONE, Networks, address_octets
+from dns_node.answer.cookies import NO_SECRETS, CookieSecrets, answer_cookie
 from dns_node.answer.edns import (
     INVALID_QUERY_TYPE,
     NOT_AUTHORITATIVE,
@@ -20,21 +24,24 @@ from dns_node.answer.edns import (
 )
 from dns_node.answer.lookup import look_up
 from dns_node.answer.query import (
+    BADCOOKIE,
+    COOKIE,
     FORMERR,
     HEADER_SIZE_OCTETS,
     NOERROR,
     NOTAUTH,
     NOTIMP,
+    NXDOMAIN,
     QUERY,
     REFUSED,
     SERVFAIL,
-    Edns,
     Query,
     parse,
 )
-from dns_node.answer.sections import ANSWER, Sections, compose
+from dns_node.answer.rate_limit import Kind
+from dns_node.answer.sections import ANSWER, AUTHORITY, Sections, compose
 from dns_node.errors import WireError
-from dns_node.zone.rrset import RRset
+from dns_node.zone.rrset import RRset, WireName
 from dns_node.zone.view import View
 
 IN: Final = 1
@@ -76,19 +83,30 @@ class AnswerSettings(msgspec.Struct, frozen=True):
     """What answers depend on beside the zones.
 
     *identity* is told by NSID and id.server, *version* by version.bind; empty tells nothing.
-    *idle_timeout_s* is what a TCP client hears that asks for it (RFC 7828).
+    *idle_timeout_s* is what a TCP client hears that asks for it (RFC 7828).  Without
+    *cookie_secrets* COOKIE options are like unknown ones.
     """
 
     identity: bytes = b""
     version: bytes = b""
     query: Networks = ANYONE
     idle_timeout_s: int = 10
+    cookie_secrets: CookieSecrets = NO_SECRETS
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """The octets to send back."""
+    """The octets to send back.
+
+    *kind* and *subject* say what the reply is counted as where replies are limited.  *has_cookie*:
+    there is a COOKIE option in it; *has_good_cookie*: the query's was good, so that the client
+    receives what is sent to its address.
+    """
 
     octets: bytes
+    kind: Kind = Kind.ERROR
+    subject: WireName = b"\0"
+    has_cookie: bool = False
+    has_good_cookie: bool = False
 
 
 class Drop(msgspec.Struct, frozen=True, gc=False):
@@ -108,44 +126,69 @@ def respond(
     """Return the reply to *octets* from the zones of *view*, or that there is none.
 
     *view* is None while there is no store yet.  Raises nothing on any octets; what the view
-    raises passes through, and `respond_servfail` is the answer then.  *now_s* is for what depends
-    on time (nothing yet).
+    raises passes through, and `respond_servfail` is the answer then.  *now_s* (Unix time) is what
+    cookies depend on.
     """
-    if len(octets) < HEADER_SIZE_OCTETS or octets[2] & 0x80 or client.port == 0:
-        return DROP
-    try:
-        query = parse(octets, client.is_tcp)
-    except WireError as error:
-        return Reply(_header(octets, error.rcode))
+    exchange = _begin(octets, client, now_s, settings)
+    if not isinstance(exchange, _Exchange):
+        return exchange
+    query = exchange.query
     if query.rcode != NOERROR:
-        return _error(query, query.rcode, client, settings)
+        return exchange.error(query.rcode)
     if not settings.query.lists(client.address):
-        return _error(query, REFUSED, client, settings, PROHIBITED)
+        return exchange.error(REFUSED, PROHIBITED)
+    if not query.question:
+        return exchange.error(BADCOOKIE if exchange.has_bad_cookie else NOERROR)
     if query.opcode != QUERY:
-        return _error(query, _rcode_of_opcode(query, view), client, settings)
+        return exchange.error(_rcode_of_opcode(query, view))
     if query.qclass != IN:
-        return _respond_other_class(query, client, settings)
+        return _respond_other_class(exchange)
     rcode = _TYPES_WITHOUT_DATA.get(query.qtype)
     if rcode is not None:
-        info = INVALID_QUERY_TYPE if rcode == FORMERR else None
-        return _error(query, rcode, client, settings, info)
+        return exchange.error(rcode, INVALID_QUERY_TYPE if rcode == FORMERR else None)
     if view is None:
-        return _error(query, REFUSED, client, settings, NOT_READY)
+        return exchange.error(REFUSED, NOT_READY)
     edns = query.edns
     sections = look_up(view, query.qname, query.qtype, edns is not None and edns.is_do)
-    info = NOT_AUTHORITATIVE if sections.rcode == REFUSED else None
-    return _reply(query, sections, client, settings, info)
+    return exchange.reply(sections, NOT_AUTHORITATIVE if sections.rcode == REFUSED else None)
 
 
-def respond_servfail(octets: bytes, client: Client, settings: AnswerSettings) -> Reply | Drop:
+def respond_servfail(
+    octets: bytes, client: Client, now_s: float, settings: AnswerSettings
+) -> Reply | Drop:
     """Return the reply to a query that could not be answered because of a fault of ours."""
+    exchange = _begin(octets, client, now_s, settings)
+    return exchange.error(SERVFAIL, OTHER_ERROR) if isinstance(exchange, _Exchange) else exchange
+
+
+def respond_limited(
+    octets: bytes, client: Client, now_s: float, settings: AnswerSettings
+) -> Reply | Drop:
+    """Return the short reply to a query that had too many answers (`rate_limit.Verdict.SLIP`).
+
+    A true client shows by its next query that it exists: BADCOOKIE brings one that knows cookies a
+    good one (RFC 7873 section 5.2.3), TC the others to TCP.
+    """
+    exchange = _begin(octets, client, now_s, settings)
+    if not isinstance(exchange, _Exchange):
+        return exchange
+    if exchange.cookie:
+        return exchange.error(BADCOOKIE)
+    return exchange.error(NOERROR, flags=TC)
+
+
+def _begin(
+    octets: bytes, client: Client, now_s: float, settings: AnswerSettings
+) -> "_Exchange | Reply | Drop":
     if len(octets) < HEADER_SIZE_OCTETS or octets[2] & 0x80 or client.port == 0:
         return DROP
     try:
         query = parse(octets, client.is_tcp)
     except WireError as error:
         return Reply(_header(octets, error.rcode))
-    return _error(query, SERVFAIL, client, settings, OTHER_ERROR)
+    if not query.question and not settings.cookie_secrets:
+        return Reply(_header(octets, FORMERR))
+    return _Exchange(query, client, now_s, settings)
 
 
 def _rcode_of_opcode(query: Query, view: View | None) -> int:
@@ -156,15 +199,16 @@ def _rcode_of_opcode(query: Query, view: View | None) -> int:
     return REFUSED
 
 
-def _respond_other_class(query: Query, client: Client, settings: AnswerSettings) -> Reply:
-    text = b""
+def _respond_other_class(exchange: "_Exchange") -> Reply:
+    text, query = b"", exchange.query
     if query.qclass == CHAOS and query.qtype in (TXT, 255):
-        text = _CHAOS_TEXTS.get(query.qname, lambda _: b"")(settings)
+        text = _CHAOS_TEXTS.get(query.qname, lambda _: b"")(exchange.settings)
     if not text:
-        return _error(query, REFUSED, client, settings)
+        return exchange.error(REFUSED)
     sections = Sections()
+    sections.subject = query.qname
     sections.put(ANSWER, query.qname, RRset(TXT, 0, (bytes([len(text[:255])]) + text[:255],)))
-    return _reply(query, sections, client, settings, None)
+    return exchange.reply(sections, None)
 
 
 def _identity(settings: AnswerSettings) -> bytes:
@@ -183,53 +227,83 @@ _CHAOS_TEXTS: Final = {
 }
 
 
-def _reply(
-    query: Query,
-    sections: Sections,
-    client: Client,
-    settings: AnswerSettings,
-    info: int | None,
-) -> Reply:
-    edns = query.edns
-    opt = b"" if edns is None else _opt(edns, sections.rcode, client, settings, info)
-    size_octets_max = payload_size_octets_max(edns, client.is_tcp) - len(opt)
-    is_do = edns is not None and edns.is_do
-    message, is_truncated = compose(
-        query.question, query.qname, sections, size_octets_max, is_do, query.qclass
-    )
-    flags = QR | query.flags & _COPIED | sections.rcode & 15
-    if sections.is_authoritative:
-        flags |= AA
-    if is_truncated:
-        flags |= TC
-    return Reply(message.finish(query.message_id, flags, opt))
+class _Exchange:
+    """One readable query and what its reply has whatever the answer is."""
+
+    __slots__ = ("client", "cookie", "has_bad_cookie", "has_good_cookie", "query", "settings")
+
+    def __init__(self, query: Query, client: Client, now_s: float, settings: AnswerSettings):
+        self.query, self.client, self.settings = query, client, settings
+        self.cookie = b""
+        self.has_good_cookie = self.has_bad_cookie = False
+        edns, secrets = query.edns, settings.cookie_secrets
+        if not secrets or edns is None or (option := edns.options.get(COOKIE)) is None:
+            return
+        if len(option) != 8 and not 16 <= len(option) <= 40:
+            return  # the FORMERR of RFC 7873 section 5.2.2
+        address = address_octets(client.address)
+        self.cookie, self.has_good_cookie = answer_cookie(option, address, int(now_s), secrets)
+        self.has_bad_cookie = len(option) > 8 and not self.has_good_cookie
+
+    def reply(self, sections: Sections, info: int | None) -> Reply:
+        """Return the reply with *sections*; *info* is the code of an extended error."""
+        query, client, edns = self.query, self.client, self.query.edns
+        opt = self._opt(sections.rcode, info)
+        size_octets_max = payload_size_octets_max(edns, client.is_tcp) - len(opt)
+        is_do = edns is not None and edns.is_do
+        message, is_truncated = compose(
+            query.question, query.qname, sections, size_octets_max, is_do, query.qclass
+        )
+        flags = QR | query.flags & _COPIED | sections.rcode & 15
+        if sections.is_authoritative:
+            flags |= AA
+        if is_truncated:
+            flags |= TC
+        octets = message.finish(query.message_id, flags, opt)
+        kind, subject = _kind(sections), b"\0"
+        if kind is not Kind.ERROR:
+            assert sections.subject is not None, "an answer is about a name"
+            subject = sections.subject
+        return Reply(octets, kind, subject, bool(self.cookie), self.has_good_cookie)
+
+    def error(self, rcode: int, info: int | None = None, flags: int = 0) -> Reply:
+        """Return a reply of the question, an OPT if there was one, and *rcode*."""
+        query, opt = self.query, self._opt(rcode, info)
+        flags |= QR | query.flags & _COPIED | rcode & 15
+        counts = (1 if query.question else 0) << 48 | (1 if opt else 0)
+        header = query.message_id << 80 | flags << 64 | counts
+        octets = header.to_bytes(12, "big") + query.question + opt
+        has_cookie, has_good_cookie = bool(self.cookie), self.has_good_cookie
+        return Reply(octets, has_cookie=has_cookie, has_good_cookie=has_good_cookie)
+
+    def _opt(self, rcode: int, info: int | None) -> bytes:
+        settings, edns = self.settings, self.query.edns
+        if edns is None:
+            return b""
+        return compose_opt(
+            edns,
+            rcode,
+            nsid=settings.identity[:IDENTITY_SIZE_OCTETS_MAX],
+            cookie=self.cookie,
+            idle_timeout_s=settings.idle_timeout_s if self.client.is_tcp else 0,
+            error=info,
+        )
 
 
-def _error(
-    query: Query, rcode: int, client: Client, settings: AnswerSettings, info: int | None = None
-) -> Reply:
-    """Return a reply of the question, an OPT if there was one, and *rcode*."""
-    edns = query.edns
-    opt = b"" if edns is None else _opt(edns, rcode, client, settings, info)
-    flags = QR | query.flags & _COPIED | rcode & 15
-    header = query.message_id << 80 | flags << 64 | 1 << 48 | (1 if opt else 0)
-    return Reply(header.to_bytes(12, "big") + query.question + opt)
+def _kind(sections: Sections) -> Kind:
+    """Return what a reply is counted as; one without data is an error."""
+    if sections.rcode == NXDOMAIN:
+        return Kind.NXDOMAIN
+    if sections.rcode != NOERROR:
+        return Kind.ERROR
+    if sections.entries[ANSWER]:
+        return Kind.ANSWER
+    if not sections.is_authoritative and sections.entries[AUTHORITY]:
+        return Kind.REFERRAL
+    return Kind.NODATA
 
 
 def _header(octets: bytes, rcode: int) -> bytes:
     """Return the reply to a message without a readable question: a header alone."""
     flags = QR | (octets[2] << 8 | octets[3]) & _COPIED | rcode
     return octets[:2] + flags.to_bytes(2, "big") + bytes(8)
-
-
-def _opt(
-    edns: Edns, rcode: int, client: Client, settings: AnswerSettings, info: int | None
-) -> bytes:
-    return compose_opt(
-        edns,
-        rcode,
-        nsid=settings.identity[:IDENTITY_SIZE_OCTETS_MAX],
-        idle_timeout_s=settings.idle_timeout_s if client.is_tcp else 0,
-        error=info,
-    )
-

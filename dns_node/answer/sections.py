@@ -57,15 +57,18 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class Sections:
     """The answer to a question before it has a size: what `lookup` decides.
 
-    *entries* are the RRsets of answer, authority and additional.
+    *entries* are the RRsets of answer, authority and additional.  *subject* is the name that the
+    answer is about when replies are counted (`rate_limit`): the name that was asked, or the zone's
+    where it has any number of such names; None outside our zones.
     """
 
-    __slots__ = ("_held", "aliases", "entries", "is_authoritative", "rcode")
+    __slots__ = ("_held", "aliases", "entries", "is_authoritative", "rcode", "subject")
 
     def __init__(self) -> None:
         self.rcode = 0
         self.is_authoritative = True
         self.aliases = 0
+        self.subject: WireName | None = None
         self.entries: tuple[list[Entry], list[Entry], list[Entry]] = ([], [], [])
         self._held: set[tuple[WireName, int]] = set()
 

@@ -35,9 +35,20 @@ def launch_from(arguments: dict[str, Any]) -> Launch:
 def worker_settings(launch: Launch) -> dict[str, Any]:
     """Return what every worker is told at its start, and again after a reload."""
     settings = launch.settings
+    rate_limit = settings.rate_limit
     return {
         "query": list(settings.access.query),
         "proxy": list(settings.access.proxy),
+        "cookies": settings.cookies.enabled,
+        "rate_limit": {
+            "mode": rate_limit.mode,
+            "answers_per_s": rate_limit.answers_per_s,
+            "errors_per_s": rate_limit.errors_per_s,
+            "slip": rate_limit.slip,
+            "ipv4_prefix": rate_limit.ipv4_prefix,
+            "ipv6_prefix": rate_limit.ipv6_prefix,
+            "exempt": list(rate_limit.exempt),
+        },
         "identity": launch.node.server_id,
         "version": settings.identity.version,
         "tcp_connections": settings.limits.tcp_connections,

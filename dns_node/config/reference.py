@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from dns_node.config import schema
+from dns_node.config import protection, schema
 from dns_node.config.shape import REQUIRED
 
 BEGIN = "<!-- made from dns_node/config/schema.py -->"
@@ -23,6 +23,8 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("`auto_zones`", "auto_zones.", schema.AutoZones),
     ("`access`", "access.", schema.Access),
     ("`limits`", "limits.", schema.Limits),
+    ("`rate_limit`", "rate_limit.", protection.RateLimit),
+    ("`cookies`", "cookies.", protection.Cookies),
     ("`logging`", "logging.", schema.Logging),
     ("`cluster`", "cluster.", schema.Cluster),
     ("`cluster.tls`", "cluster.tls.", schema.Tls),

@@ -8,6 +8,7 @@ filled section are absolute.  ``docs/configuration.md`` is made from this file.
 from dataclasses import dataclass
 
 from dns_node.config.address import Address
+from dns_node.config.protection import Cookies, RateLimit
 from dns_node.config.section import section_shape
 from dns_node.config.shape import (
     Reading,
@@ -326,6 +327,8 @@ class General:
     )  # fmt: skip
     access: Access = setting(section_shape(Access), "Who may do what.", {})
     limits: Limits = setting(section_shape(Limits), "Bounds.", {})
+    rate_limit: RateLimit = setting(section_shape(RateLimit), "Limits of answers over UDP.", {})
+    cookies: Cookies = setting(section_shape(Cookies), "DNS cookies.", {})
     logging: Logging = setting(section_shape(Logging), "What is logged, and where.", {})
     cluster: Cluster = setting(section_shape(Cluster), "How the nodes talk to each other.", {})
     kv: Kv = setting(section_shape(Kv), "Bounds of the `kv` text protocol.", {})

@@ -224,7 +224,7 @@ def test_without_a_store_the_answer_is_refused_not_ready():
 
 
 def test_a_fault_of_ours_is_servfail_with_the_question():
-    reply = respond_servfail(header(ar=1) + QUESTION + OPT, UDP, SETTINGS).octets
+    reply = respond_servfail(header(ar=1) + QUESTION + OPT, UDP, 0.0, SETTINGS).octets
     assert rcode(dns.message.from_wire(reply)) == "SERVFAIL"
     assert QUESTION in reply
 

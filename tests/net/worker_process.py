@@ -13,6 +13,7 @@ from dns_node.metrics import BLOCK_SIZE_OCTETS, Counters
 from dns_node.net.sockets import bind_worker, settle
 from dns_node.store.writer import Writer
 from dns_node.supervise import pipe
+from dns_node.supervise.block import make_block
 from dns_node.supervise.launch import START_VARIABLE, start_text
 from dns_node.supervise.process import start_child
 from tests.answer.dict_view import DictZone
@@ -34,21 +35,32 @@ def fill(data_directory: Path, *zones: DictZone) -> None:
 class WorkerProcess:
     """One running worker; a context manager that ends it."""
 
-    def __init__(self, data_directory: Path, host: str = "127.0.0.1", **settings):
-        self.sockets = bind_worker(settle(((host, 0),)))
+    def __init__(
+        self,
+        data_directory: Path,
+        host: str = "127.0.0.1",
+        number: int = 0,
+        block_fd: int | None = None,
+        port: int = 0,
+        **settings,
+    ):
+        self.sockets = bind_worker(settle(((host, port),)))
         self.port = self.sockets.udp[0].port
         self.pair = pipe.make_pair()
         self.counters_fd = os.memfd_create("counters")
         os.ftruncate(self.counters_fd, BLOCK_SIZE_OCTETS)
         self.counters = Counters(mmap.mmap(self.counters_fd, BLOCK_SIZE_OCTETS))
+        self.block_fd = make_block(1) if block_fd is None else os.dup(block_fd)
         start = start_text({
-            "worker": 0, "node": "0", "store": str(data_directory / "store"),
+            "worker": number, "node": "0", "store": str(data_directory / "store"),
             "udp": [bound.description() for bound in self.sockets.udp],
             "tcp": [bound.description() for bound in self.sockets.tcp],
             "control": self.pair.near.fileno(), "counters": self.counters_fd,
+            "limits": self.block_fd,
             "settings": {"identity": "0", "version": "dns-node", **settings},
         })  # fmt: skip
         descriptors = [*self.sockets.descriptors(), self.pair.near.fileno(), self.counters_fd]
+        descriptors.append(self.block_fd)
         assert START_VARIABLE
         self.child = start_child(
             (sys.executable, "-P", "-m", "dns_node.worker"), start, descriptors,
@@ -81,6 +93,7 @@ class WorkerProcess:
             end.close()
         self.sockets.close()
         os.close(self.counters_fd)
+        os.close(self.block_fd)
 
     def terminate(self) -> int:
         """Send SIGTERM and return the exit status."""
