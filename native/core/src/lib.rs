@@ -7,9 +7,17 @@
 #![deny(missing_docs)]
 
 pub mod access;
+pub mod cookies;
+pub mod counters;
+pub mod kept_reply;
+pub mod mapping;
+pub mod message_cache;
 pub mod pages;
+pub mod rate;
 pub mod respond;
+pub mod shared_block;
 pub mod snapshot;
+pub mod socket;
 pub mod store;
 
 pub use access::Networks;
