@@ -5,10 +5,18 @@ order; new names go to the end.  A block has exactly one writing process, so tha
 needs no lock; readers see every number whole, and numbers of slightly different moments.
 """
 
+import bisect
+import math
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 assert sys.byteorder == "little", "the block is read as little-endian numbers in place"
+
+LATENCY_BOUNDS_US: Final = tuple(
+    1 if step == 0 else 2 << step // 2 if step % 2 else 3 << step // 2 - 1 for step in range(40)
+)
+"""The upper bounds of the latency histogram's buckets, two steps to every doubling: 1 us to 1 s."""
 
 _TABLE: Final = (
     ("queries_udp", "datagrams received"),
@@ -44,6 +52,16 @@ _TABLE: Final = (
     ("cookie_queries", "queries with a COOKIE option that is well-formed"),
     ("cookie_good", "queries with a good server cookie"),
     ("badcookie", "replies with rcode BADCOOKIE"),
+    ("native_punts", "queries that the native core handed up to Python"),
+    ("native_panics", "queries at which the native core failed; Python answered them"),
+    ("message_cache_hits", "queries answered from the message cache"),
+    ("message_cache_misses", "queries that the message cache had no answer to"),
+    ("latency_sum_us", "microseconds from receipt to the reply's way out, of all replies together"),
+    *(
+        (f"latency_{bound_us}us", f"replies sent within {bound_us} us and no bound before")
+        for bound_us in LATENCY_BOUNDS_US
+    ),
+    ("latency_over", "replies that took longer than all bounds"),
 )
 
 NAMES: Final[tuple[str, ...]] = tuple(name for name, _ in _TABLE)
@@ -61,6 +79,13 @@ BLOCK_SIZE_OCTETS: Final = 4096
 assert len(NAMES) * 8 <= BLOCK_SIZE_OCTETS
 
 
+FIRST_BUCKET: Final = "latency_1us"
+"""The name with which the latency histogram begins."""
+
+_FIRST_BUCKET_AT: Final = INDEX[FIRST_BUCKET]
+_LATENCY_SUM: Final = INDEX["latency_sum_us"]
+
+
 class Counters:
     """A counters block over a writable buffer (an mmap, a bytearray) of `BLOCK_SIZE_OCTETS`."""
 
@@ -72,6 +97,17 @@ class Counters:
         """Add *n*, which may be negative for what can fall, to the counter at *index*."""
         self._numbers[index] = (self._numbers[index] + n) & 0xFFFF_FFFF_FFFF_FFFF
 
+    def add_latency(self, latency_s: float, number: int) -> None:
+        """Count *number* replies that went out *latency_s* after their queries were received."""
+        latency_us = math.ceil(latency_s * 1_000_000)
+        self.add(_FIRST_BUCKET_AT + bisect.bisect_left(LATENCY_BOUNDS_US, latency_us), number)
+        self.add(_LATENCY_SUM, latency_us * number)
+
+    @property
+    def numbers(self) -> "memoryview[int]":
+        """The numbers in the order of `NAMES`, in place."""
+        return self._numbers
+
     def snapshot(self) -> dict[str, int]:
         """Return all counters by name."""
         return {name: self._numbers[index] for index, name in enumerate(NAMES)}
@@ -79,3 +115,16 @@ class Counters:
     def release(self) -> None:
         """Let go of the buffer, so that its mmap can be closed."""
         self._numbers.release()
+
+
+def latency_quantile_us(counters: Mapping[str, int], quantile: float) -> int | None:
+    """Return the bound, in microseconds, within which the share *quantile* of the replies went out;
+    None when there were none or when it is beyond all bounds."""
+    buckets = [counters[name] for name in NAMES[_FIRST_BUCKET_AT : _FIRST_BUCKET_AT + 41]]
+    wanted = quantile * sum(buckets)
+    reached = 0
+    for bound_us, number in zip(LATENCY_BOUNDS_US, buckets, strict=False):
+        reached += number
+        if number and reached >= wanted:
+            return bound_us
+    return None

@@ -61,17 +61,16 @@ pub struct Datagrams {
     replies: Box<[u8]>,
     senders: Box<[libc::sockaddr_in6]>,
     controls: Box<[Control]>,
-    // The headers point into the boxes above (and these), whose contents never move.
-    _query_vectors: Box<[libc::iovec]>,
-    reply_vectors: Box<[libc::iovec]>,
+    // The pointers in these are set anew for each call of the kernel, to places in the boxes above.
+    vectors: Box<[libc::iovec]>,
     incoming: Box<[libc::mmsghdr]>,
     outgoing: Box<[libc::mmsghdr]>,
     received: usize,
     queued: usize,
 }
 
-// SAFETY: the pointers in the headers lead to boxes of the same value, which go where it goes; all
-// use of them is under `&mut self`.
+// SAFETY: the pointers in the headers are used by the method that has set them, under `&mut self`,
+// and by nothing after it.
 unsafe impl Send for Datagrams {}
 
 impl Default for Datagrams {
@@ -85,38 +84,21 @@ impl Datagrams {
     pub fn new() -> Self {
         // SAFETY: all of these are plain C structures of numbers and pointers, for which zeros are
         // a value.
-        let (senders, vectors, headers) = unsafe {
+        let (sender, vector, header) = unsafe {
             (
                 MaybeUninit::<libc::sockaddr_in6>::zeroed().assume_init(),
                 MaybeUninit::<libc::iovec>::zeroed().assume_init(),
                 MaybeUninit::<libc::mmsghdr>::zeroed().assume_init(),
             )
         };
-        let mut queries = vec![0; BATCH_SIZE_MAX * QUERY_STRIDE_OCTETS].into_boxed_slice();
-        let replies = vec![0; BATCH_SIZE_MAX * REPLY_STRIDE_OCTETS].into_boxed_slice();
-        let mut senders = vec![senders; BATCH_SIZE_MAX].into_boxed_slice();
-        let mut query_vectors = vec![vectors; BATCH_SIZE_MAX].into_boxed_slice();
-        let reply_vectors = query_vectors.clone();
-        let mut incoming = vec![headers; BATCH_SIZE_MAX].into_boxed_slice();
-        let outgoing = incoming.clone();
-        for number in 0..BATCH_SIZE_MAX {
-            let octets = &mut queries[number * QUERY_STRIDE_OCTETS..][..DATAGRAM_SIZE_OCTETS_MAX];
-            query_vectors[number].iov_base = octets.as_mut_ptr().cast();
-            query_vectors[number].iov_len = octets.len();
-            let header = &mut incoming[number].msg_hdr;
-            header.msg_name = ptr::from_mut(&mut senders[number]).cast();
-            header.msg_iov = &mut query_vectors[number];
-            header.msg_iovlen = 1;
-        }
         Datagrams {
-            queries,
-            replies,
-            senders,
+            queries: vec![0; BATCH_SIZE_MAX * QUERY_STRIDE_OCTETS].into_boxed_slice(),
+            replies: vec![0; BATCH_SIZE_MAX * REPLY_STRIDE_OCTETS].into_boxed_slice(),
+            senders: vec![sender; BATCH_SIZE_MAX].into_boxed_slice(),
             controls: vec![Control([0; CONTROL_SIZE_OCTETS]); BATCH_SIZE_MAX].into_boxed_slice(),
-            _query_vectors: query_vectors,
-            reply_vectors,
-            incoming,
-            outgoing,
+            vectors: vec![vector; BATCH_SIZE_MAX].into_boxed_slice(),
+            incoming: vec![header; BATCH_SIZE_MAX].into_boxed_slice(),
+            outgoing: vec![header; BATCH_SIZE_MAX].into_boxed_slice(),
             received: 0,
             queued: 0,
         }
@@ -127,9 +109,16 @@ impl Datagrams {
     /// With *is_wildcard* the kernel tells which address was asked (IP_PKTINFO is switched on).
     /// An error is 0: nothing waits, or an earlier reply could not be delivered (ICMP).
     pub fn receive(&mut self, socket: RawFd, is_wildcard: bool) -> usize {
-        for (number, message) in self.incoming.iter_mut().enumerate() {
+        let places = self.queries.chunks_exact_mut(QUERY_STRIDE_OCTETS);
+        for (number, (message, place)) in self.incoming.iter_mut().zip(places).enumerate() {
+            let vector = &mut self.vectors[number];
+            vector.iov_base = place.as_mut_ptr().cast();
+            vector.iov_len = DATAGRAM_SIZE_OCTETS_MAX;
             let header = &mut message.msg_hdr;
+            header.msg_name = ptr::from_mut(&mut self.senders[number]).cast();
             header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            header.msg_iov = vector;
+            header.msg_iovlen = 1;
             header.msg_controllen = 0;
             if is_wildcard {
                 header.msg_control = self.controls[number].0.as_mut_ptr().cast();
@@ -195,23 +184,136 @@ impl Datagrams {
         }
     }
 
-    /// The ancillary data with which a reply to datagram *number* leaves from the address that was
-    /// asked: (level, type, data); None when the kernel told no address.
-    pub fn source_of_reply(&self, number: usize) -> Option<(i32, i32, &[u8])> {
-        let size = self.prepare_control(number)?;
+    /// Call *take* with datagram *number* and the ancillary data with which a reply to it leaves
+    /// from the address that was asked: (level, type, data); None when the kernel told no address.
+    pub fn hand_up(&mut self, number: usize, take: impl FnOnce(&[u8], Option<(i32, i32, &[u8])>)) {
+        let size = self.turn_control(number);
         let octets = &self.controls[number].0;
-        let level = i32::from_ne_bytes(octets[8..12].try_into().ok()?);
-        let kind = i32::from_ne_bytes(octets[12..16].try_into().ok()?);
-        Some((level, kind, &octets[CONTROL_HEADER_OCTETS..size]))
+        let source = size.map(|size| {
+            (read_i32(octets, 8), read_i32(octets, 12), &octets[CONTROL_HEADER_OCTETS..size])
+        });
+        take(self.query(number), source);
     }
 
-    fn prepare_control(&self, number: usize) -> Option<usize> {
-        let header = &self.incoming[number].msg_hdr;
-        let octets = &self.controls[number].0;
+    /// Make the ancillary data that came with datagram *number* what its reply needs; return its
+    /// length with its header.
+    fn turn_control(&mut self, number: usize) -> Option<usize> {
+        if (self.incoming[number].msg_hdr.msg_controllen as usize) <= CONTROL_HEADER_OCTETS {
+            return None;
+        }
+        let octets = &mut self.controls[number].0;
         let size = usize::from_ne_bytes(octets[..8].try_into().ok()?);
-        let is_told = header.msg_controllen as usize >= size
-            && header.msg_flags & libc::MSG_CTRUNC == 0
-            && (CONTROL_HEADER_OCTETS + 12..=CONTROL_HEADER_OCTETS + 20).contains(&size);
-        is_told.then_some(size)
+        match (read_i32(octets, 8), read_i32(octets, 12), size.checked_sub(CONTROL_HEADER_OCTETS)?) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO, 12) => {
+                // Interface 0: the way back is the routing table's business, only the source is
+                // ours; it is told as the local address of the datagram.
+                octets[16..20].fill(0);
+                octets.copy_within(20..24, 24);
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, 20) => {
+                // A link-local address means something on its own interface alone.
+                if octets[16] != 0xFE || octets[17] & 0xC0 != 0x80 {
+                    octets[32..36].fill(0);
+                }
+            }
+            _ => return None,
+        }
+        Some(size)
+    }
+
+    /// Have the first *size* octets of the room for the reply to datagram *number* sent.
+    #[inline]
+    pub fn queue(&mut self, number: usize, size: usize) {
+        let control_size = self.turn_control(number).unwrap_or(0);
+        let room = &mut self.replies[number * REPLY_STRIDE_OCTETS..][..size];
+        let vector = &mut self.vectors[self.queued];
+        vector.iov_base = room.as_mut_ptr().cast();
+        vector.iov_len = room.len();
+        let header = &mut self.outgoing[self.queued].msg_hdr;
+        header.msg_name = ptr::from_mut(&mut self.senders[number]).cast();
+        header.msg_namelen = self.incoming[number].msg_hdr.msg_namelen;
+        header.msg_iov = vector;
+        header.msg_iovlen = 1;
+        header.msg_control = self.controls[number].0.as_mut_ptr().cast();
+        header.msg_controllen = control_size as _;
+        self.queued += 1;
+    }
+
+    /// Send the queued replies.
+    pub fn send(&mut self, socket: RawFd) -> Sent {
+        let mut sent = Sent::default();
+        let mut at = 0;
+        while at < self.queued {
+            let rest = &mut self.outgoing[at..self.queued];
+            // SAFETY: `queue` let every header point to a sender, a vector and ancillary data of
+            // this value; the places live as long as `self`, which is borrowed here alone.
+            let taken = unsafe {
+                libc::sendmmsg(socket, rest.as_mut_ptr(), rest.len() as _, libc::MSG_DONTWAIT as _)
+            };
+            // An error is about the first of them; the others have their turn after it.
+            match usize::try_from(taken) {
+                Ok(taken) if taken > 0 => {
+                    sent.replies += taken;
+                    at += taken;
+                }
+                _ => {
+                    sent.failures += 1;
+                    at += 1;
+                }
+            }
+        }
+        self.queued = 0;
+        sent
+    }
+}
+
+fn read_i32(octets: &[u8], at: usize) -> i32 {
+    i32::from_ne_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn what_comes_in_goes_back_to_its_sender() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let clients: Vec<UdpSocket> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        for (number, client) in clients.iter().enumerate() {
+            client.send_to(&vec![number as u8; number + 1], server.local_addr().unwrap()).unwrap();
+        }
+        let mut datagrams = Datagrams::new();
+        assert_eq!(datagrams.receive(server.as_raw_fd(), false), 3);
+        for number in 0..3 {
+            let (query, room) = datagrams.query_and_room(number);
+            let size = query.len();
+            room[..size].copy_from_slice(query);
+            datagrams.queue(number, size);
+        }
+        assert_eq!(datagrams.send(server.as_raw_fd()), Sent { replies: 3, failures: 0 });
+        for (number, client) in clients.iter().enumerate() {
+            let mut octets = [0; 16];
+            assert_eq!(client.recv(&mut octets).unwrap(), number + 1);
+            assert_eq!(octets[0], number as u8);
+        }
+        assert_eq!(datagrams.receive(server.as_raw_fd(), false), 0);
+    }
+
+    #[test]
+    fn a_reply_that_the_kernel_refuses_does_not_stop_the_others() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..3 {
+            client.send_to(b"?", server.local_addr().unwrap()).unwrap();
+        }
+        let mut datagrams = Datagrams::new();
+        assert_eq!(datagrams.receive(server.as_raw_fd(), false), 3);
+        for number in 0..3 {
+            datagrams.queue(number, 1);
+        }
+        datagrams.outgoing[1].msg_hdr.msg_namelen = 3; // EINVAL
+        assert_eq!(datagrams.send(server.as_raw_fd()), Sent { replies: 2, failures: 1 });
     }
 }

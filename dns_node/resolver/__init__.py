@@ -1,0 +1,1 @@
+"""Resolving what is not in our own zones."""

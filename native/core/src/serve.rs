@@ -1,0 +1,353 @@
+//! A worker's data path: batches from the socket, streams from connections, and what is counted.
+//!
+//! What can't be answered here is handed up, within the same call.  A panic in an answer is counted
+//! and handed up too: one query must never end a worker, for it would come back.
+
+use std::cell::Cell;
+use std::os::fd::RawFd;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::time::Instant;
+
+use crate::counters::{Counter, Places, Tally};
+use crate::message_cache::MessageCache;
+use crate::respond::{respond, Client, Decision, Scratch, Settings};
+use crate::snapshot::Snapshot;
+use crate::socket::{Datagrams, Sender, BATCH_SIZE_MAX};
+use crate::store::{Store, StoreError};
+
+/// Datagrams of one wake-up: what waits at other sockets has its turn after that.
+pub const DATAGRAMS_MAX: usize = 4 * BATCH_SIZE_MAX;
+
+/// Octets of replies for one stream after which no further query is answered in the same turn.
+pub const STREAM_REPLIES_OCTETS: usize = 65536;
+
+const STREAM_ROOM_OCTETS: usize = STREAM_REPLIES_OCTETS + 2 + 65535;
+
+/// The signature of the PROXY protocol, version 2; who may use it, Python knows.
+const PROXY_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// What is told of the datagrams of a wake-up.
+pub trait Witness {
+    /// Say whether `answered` is to be called (a query log, dnstap).
+    fn wants_answers(&self) -> bool;
+    /// *query* was answered with *reply*.
+    fn answered(&mut self, query: &[u8], reply: &[u8], sender: &Sender);
+    /// *query* has to be answered by the definition; the reply needs *source* (level, type, data)
+    /// as ancillary data to leave from the address that was asked.
+    fn handed_up(&mut self, query: &[u8], sender: &Sender, source: Option<(i32, i32, &[u8])>);
+}
+
+/// What a wake-up did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Datagrams received.
+    pub received: usize,
+    /// Datagrams handed up.
+    pub punts: usize,
+}
+
+/// Why a turn of a stream ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// There is no further whole query.
+    #[default]
+    Empty,
+    /// The share of queries or of octets is used up.
+    Share,
+    /// The last query that was consumed has to be answered by the definition.
+    Punt,
+    /// The last query that was consumed is none: the connection has to end.
+    Drop,
+}
+
+/// What a turn of a stream did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Streamed {
+    /// Octets consumed, up to the end of a message.
+    pub consumed: usize,
+    /// Queries consumed.
+    pub queries: usize,
+    /// Where the last query begins, behind its length.
+    pub last: usize,
+    /// Octets of replies, each behind its length, in `Server::stream`.
+    pub replies_octets: usize,
+    /// Why it ended.
+    pub end: StreamEnd,
+}
+
+type Responder = fn(
+    &[u8],
+    Option<&Snapshot<'_>>,
+    &Client,
+    f64,
+    &Settings,
+    &mut Scratch,
+    &mut [u8],
+) -> Decision;
+
+/// The data path of one worker.
+pub struct Server {
+    /// What answers depend on beside the zones.
+    pub settings: Settings,
+    /// The message cache.
+    pub cache: MessageCache,
+    store: Option<Store>,
+    datagrams: Datagrams,
+    stream: Box<[u8]>,
+    scratch: Scratch,
+    places: Places,
+    tally: Tally,
+    responder: Responder,
+}
+
+impl Server {
+    /// A data path without a store that counts at *places*.
+    pub fn new(places: Places) -> Self {
+        Server {
+            settings: Settings::default(),
+            cache: MessageCache::new(0),
+            store: None,
+            datagrams: Datagrams::new(),
+            stream: vec![0; STREAM_ROOM_OCTETS].into_boxed_slice(),
+            scratch: Scratch::default(),
+            places,
+            tally: Tally::default(),
+            responder: respond,
+        }
+    }
+
+    /// Answer from *store* from here on; None: from none.
+    pub fn use_store(&mut self, store: Option<Store>) {
+        self.store = store;
+    }
+
+    /// The store that is answered from.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// See the newest revision from here on, without a store nothing.
+    pub fn renew(&mut self) -> Result<(), StoreError> {
+        self.store.as_mut().map_or(Ok(()), Store::renew)
+    }
+
+    /// Let go of the revision.
+    pub fn reset(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.reset();
+        }
+    }
+
+    /// Answer what waits at the UDP *socket*, at most `DATAGRAMS_MAX`; *now_s* is Unix time.
+    pub fn serve(
+        &mut self,
+        socket: RawFd,
+        is_wildcard: bool,
+        now_s: f64,
+        witness: &mut dyn Witness,
+        block: &[Cell<u64>],
+    ) -> Served {
+        let mut served = Served::default();
+        while served.received < DATAGRAMS_MAX {
+            let received = self.datagrams.receive(socket, is_wildcard);
+            if received == 0 {
+                break;
+            }
+            let begin = Instant::now();
+            let punts = self.answer_batch(received, now_s, witness);
+            let sent = self.datagrams.send(socket);
+            self.tally.add(Counter::RepliesUdp, sent.replies);
+            self.tally.add(Counter::SendFailures, sent.failures);
+            if sent.replies > 0 {
+                self.places.write_latency(begin.elapsed(), sent.replies, block);
+            }
+            served.received += received;
+            served.punts += punts;
+            if received < BATCH_SIZE_MAX || punts > 0 {
+                break;
+            }
+        }
+        self.write_tally(block);
+        served
+    }
+
+    fn answer_batch(&mut self, received: usize, now_s: f64, witness: &mut dyn Witness) -> usize {
+        // Only now: a record that was committed before a query came must be seen by its answer.
+        let is_readable = self.renew().is_ok();
+        let wants_answers = witness.wants_answers();
+        let (mut turn, datagrams, _) = self.turn(now_s);
+        turn.tally.add(Counter::QueriesUdp, received);
+        turn.tally.add(Counter::Batches, 1);
+        let mut punts = 0;
+        for number in 0..received {
+            let sender = datagrams.sender(number);
+            let client = Client { address: sender.address, port: sender.port, is_tcp: false };
+            let (query, room) = datagrams.query_and_room(number);
+            let decision = if is_readable && !query.starts_with(PROXY_SIGNATURE) {
+                turn.answer(query, &client, room)
+            } else {
+                Decision::Punt
+            };
+            match decision {
+                Decision::Reply(size) => {
+                    if wants_answers {
+                        let query = datagrams.query(number);
+                        witness.answered(query, datagrams.reply(number, size), &sender);
+                    }
+                    datagrams.queue(number, size);
+                }
+                Decision::Drop => (),
+                Decision::Punt => {
+                    punts += 1;
+                    datagrams.hand_up(number, |query, source| {
+                        witness.handed_up(query, &sender, source);
+                    });
+                }
+            }
+        }
+        turn.tally.add(Counter::NativePunts, punts);
+        self.reset();
+        punts
+    }
+
+    /// Answer whole queries at the beginning of *octets*, which *client* sent over a stream: at
+    /// most *queries_max*, and `STREAM_REPLIES_OCTETS` of replies, which are in `stream` then.
+    ///
+    /// Calls *answered* with each query and its reply.
+    pub fn serve_stream(
+        &mut self,
+        octets: &[u8],
+        client: &Client,
+        now_s: f64,
+        queries_max: usize,
+        answered: &mut dyn FnMut(&[u8], &[u8]),
+        block: &[Cell<u64>],
+    ) -> Streamed {
+        let begin = Instant::now();
+        let mut done = Streamed::default();
+        if framed(octets).is_none() {
+            return done;
+        }
+        let is_readable = self.renew().is_ok();
+        let (mut turn, _, stream) = self.turn(now_s);
+        let mut replies = 0;
+        while let Some(query) = framed(&octets[done.consumed..]) {
+            if done.queries == queries_max || done.replies_octets >= STREAM_REPLIES_OCTETS {
+                done.end = StreamEnd::Share;
+                break;
+            }
+            done.last = done.consumed + 2;
+            done.consumed = done.last + query.len();
+            done.queries += 1;
+            let (head, room) = stream[done.replies_octets..].split_at_mut(2);
+            let room = &mut room[..65535];
+            let decision =
+                if is_readable { turn.answer(query, client, room) } else { Decision::Punt };
+            match decision {
+                Decision::Reply(size) => {
+                    head.copy_from_slice(&(size as u16).to_be_bytes());
+                    answered(query, &room[..size]);
+                    done.replies_octets += 2 + size;
+                    replies += 1;
+                }
+                Decision::Drop => {
+                    done.end = StreamEnd::Drop;
+                    break;
+                }
+                Decision::Punt => {
+                    turn.tally.add(Counter::NativePunts, 1);
+                    done.end = StreamEnd::Punt;
+                    break;
+                }
+            }
+        }
+        turn.tally.add(Counter::QueriesTcp, done.queries);
+        turn.tally.add(Counter::RepliesTcp, replies);
+        turn.tally.add(Counter::Batches, 1);
+        self.reset();
+        if replies > 0 {
+            self.places.write_latency(begin.elapsed(), replies, block);
+        }
+        self.write_tally(block);
+        done
+    }
+
+    /// Answer one query in the revision that was renewed to last, into *out*, which has at least
+    /// 65,535 octets.
+    pub fn respond(
+        &mut self,
+        query: &[u8],
+        client: &Client,
+        now_s: f64,
+        out: &mut [u8],
+        block: &[Cell<u64>],
+    ) -> Decision {
+        let decision = self.turn(now_s).0.answer(query, client, out);
+        self.write_tally(block);
+        decision
+    }
+
+    fn turn(&mut self, now_s: f64) -> (Turn<'_>, &mut Datagrams, &mut [u8]) {
+        let turn = Turn {
+            responder: self.responder,
+            settings: &self.settings,
+            view: self.store.as_ref().and_then(Store::snapshot),
+            scratch: &mut self.scratch,
+            tally: &mut self.tally,
+            now_s,
+        };
+        (turn, &mut self.datagrams, &mut self.stream)
+    }
+
+    /// The replies of the last turn of a stream.
+    pub fn stream(&self, octets: usize) -> &[u8] {
+        &self.stream[..octets]
+    }
+
+    fn write_tally(&mut self, block: &[Cell<u64>]) {
+        self.places.write(&self.tally, block);
+        self.tally = Tally::default();
+    }
+}
+
+/// Answers in one revision of the store, and counts.
+struct Turn<'a> {
+    responder: Responder,
+    settings: &'a Settings,
+    view: Option<Snapshot<'a>>,
+    scratch: &'a mut Scratch,
+    tally: &'a mut Tally,
+    now_s: f64,
+}
+
+impl Turn<'_> {
+    #[inline]
+    fn answer(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
+        let (responder, view, settings) = (self.responder, self.view.as_ref(), self.settings);
+        let scratch = &mut *self.scratch;
+        let work = || responder(query, view, client, self.now_s, settings, scratch, room);
+        let Ok(decision) = catch_unwind(AssertUnwindSafe(work)) else {
+            // What it worked in may be in any state.
+            *self.scratch = Scratch::default();
+            self.tally.add(Counter::NativePanics, 1);
+            return Decision::Punt;
+        };
+        match decision {
+            Decision::Punt => return decision,
+            Decision::Drop => self.tally.add(Counter::Dropped, 1),
+            Decision::Reply(size) => self.tally.add_reply(query, &room[..size]),
+        }
+        self.tally.add(Counter::ReceivedOctets, query.len());
+        self.tally.add(Counter::QueriesIpv6, usize::from(client.address.is_ipv6()));
+        decision
+    }
+}
+
+/// The first message of a stream, when it is whole (RFC 1035 section 4.2.2).
+fn framed(octets: &[u8]) -> Option<&[u8]> {
+    let size = u16::from_be_bytes([*octets.first()?, *octets.get(1)?]);
+    octets.get(2..2 + usize::from(size))
+}
+
+#[cfg(test)]
+mod tests;
