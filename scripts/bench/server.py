@@ -12,7 +12,7 @@ from pathlib import Path
 
 import machine
 
-START_MAX_S = 120.0
+START_MAX_S = 60.0
 
 
 class StartError(Exception):
@@ -48,8 +48,7 @@ class Server:
 
     def start_again(self) -> None:
         """Run the same command once more, after `kill` or `stop`."""
-        log_path = self.directory / "log"
-        with open(log_path, "ab") as log:
+        with open(self.directory / "log", "ab") as log:
             began_s = time.perf_counter()
             self._process = subprocess.Popen(
                 ["nice", "-n", "-15", "taskset", "-c", self.processors, *self._words],
@@ -57,14 +56,22 @@ class Server:
                 env=self._environment, start_new_session=True,
             )  # fmt: skip
         machine.prefer(self._process.pid)
-        while not self.answers(self._probe):
-            if self._process.poll() is not None:
-                raise StartError(f"{self.name} ended at once; its log: {log_path}")
-            if time.perf_counter() - began_s > START_MAX_S:
-                raise StartError(f"{self.name} does not answer; its log: {log_path}")
+        try:
+            self._wait(began_s)
+        except BaseException:
+            self.kill()
+            raise
         self.start_s = time.perf_counter() - began_s
         for process in self.processes():
             machine.prefer(process)
+
+    def _wait(self, began_s: float) -> None:
+        assert self._process is not None
+        while not self.answers(self._probe):
+            if self._process.poll() is not None:
+                raise StartError(f"{self.name} ended at once; its log: {self.directory}/log")
+            if time.perf_counter() - began_s > START_MAX_S:
+                raise StartError(f"{self.name} does not answer; its log: {self.directory}/log")
 
     def answers(self, name: str) -> bool:
         """Whether *name* is answered now, within 20 ms."""

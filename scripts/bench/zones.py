@@ -4,11 +4,13 @@ Names are ``n0000000`` and so on, all of one length.  Of twenty: 15 A, 2 AAAA, 1
 1 CNAME to an A name.
 """
 
+import ipaddress
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
 _BY_REMAINDER = {0: "MX", 1: "TXT", 2: "CNAME", 3: "AAAA", 4: "AAAA"}
+_IPV6_FIRST = int(ipaddress.IPv6Address("2001:db8::1"))
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def _data(number: int, origin: str) -> str:
         case "A":
             return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         case "AAAA":
-            return f"2001:db8::{(number >> 16) + 1:x}:{(number & 0xFFFF) + 1:x}"
+            return str(ipaddress.IPv6Address(_IPV6_FIRST + number))
         case "MX":
             return f"10 n{number + 5:07d}.{origin}."
         case "TXT":
