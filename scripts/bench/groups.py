@@ -121,7 +121,7 @@ def tcp(bench: Bench) -> Outcome:
     """Closed loop over 16 TCP connections, pipelined."""
     zone = bench.zone("10k")
     found = []
-    with bench.servers(zone, ["nsd", "knot", "bind", "pdns", "dns-node"]) as servers:
+    with bench.servers(zone, ["nsd", "knot", "bind", "dns-node"]) as servers:
         for number in range(bench.rounds):
             found += [bench.run(server, zone, "existing", number, "TCP", is_tcp=True)
                       for server in servers]  # fmt: skip

@@ -50,7 +50,7 @@ struct path {                       /* one socket and the queries outstanding on
     size_t in_size, out_size, out_done;
 };
 struct counts {
-    uint64_t sent, received, lost, late, wrong, with_answer, octets, rcodes[16];
+    uint64_t sent, received, lost, late, wrong, with_answer, octets, closed, cut_off, rcodes[16];
     uint64_t histogram[4096];       /* of latencies: 64 powers of two, 64 steps each */
 };
 
@@ -58,6 +58,7 @@ static unsigned char *blob;         /* all the queries, one after the other */
 static struct query *queries;
 static size_t query_count, next_query;
 static struct counts counts;
+static struct sockaddr_in server = {.sin_family = AF_INET};
 static uint64_t all_received;
 static int slots_per_path = 32, is_gso, has_edns, is_stream;
 
@@ -131,14 +132,18 @@ static void read_queries(const char *file) {
     if (!query_count) { fprintf(stderr, "%s: no queries\n", file); exit(2); }
 }
 
-static void open_path(struct path *path, struct sockaddr_in *to) {
+static void connect_path(struct path *path) {
     int size = 4 << 20, one = 1;
     path->fd = socket(AF_INET, is_stream ? SOCK_STREAM : SOCK_DGRAM, 0);
     setsockopt(path->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(path->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    if (connect(path->fd, (void *)to, sizeof *to)) give_up("connect");
+    if (connect(path->fd, (void *)&server, sizeof server)) give_up("connect");
     fcntl(path->fd, F_SETFL, O_NONBLOCK);
     if (is_stream) setsockopt(path->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+static void open_path(struct path *path) {
+    connect_path(path);
     path->free_count = slots_per_path;
     path->free_slots = malloc(slots_per_path * sizeof(int));
     path->slots = calloc(slots_per_path, sizeof(struct slot));
@@ -148,6 +153,20 @@ static void open_path(struct path *path, struct sockaddr_in *to) {
         path->free_slots[i] = slots_per_path - 1 - i;
         path->slots[i].id = i;
     }
+}
+
+/* The server closed the connection, as some do after so many queries: a client opens another. */
+static void open_again(struct path *path) {
+    close(path->fd);
+    connect_path(path);
+    counts.closed++;
+    path->in_size = path->out_size = path->out_done = 0;
+    for (int i = 0; i < slots_per_path; i++)
+        if (path->slots[i].is_busy) {
+            path->slots[i].is_busy = 0;
+            path->free_slots[path->free_count++] = i;
+            counts.cut_off++;
+        }
 }
 
 /* Steps of 1/64 of a power of two, so that a percentile is right to 1.6 %. */
@@ -199,8 +218,8 @@ static void receive_datagrams(struct path *path) {
 
 static void receive_stream(struct path *path) {
     ssize_t got = recv(path->fd, path->in + path->in_size, STREAM_MAX - path->in_size, 0);
-    if (got == 0 || (got < 0 && errno != EAGAIN)) { fprintf(stderr, "connection lost\n"); exit(3); }
-    if (got < 0) return;
+    if (got == 0 || (got < 0 && errno != EAGAIN)) open_again(path);
+    if (got <= 0) return;
     path->in_size += got;
     size_t done = 0;
     uint64_t at_ns = now_ns();
@@ -361,17 +380,17 @@ int main(int argc, char **argv) {
     slots_per_path = window / path_count > 32768 ? 32768 : window / path_count;
     read_queries(file);
     next_query %= query_count;
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-    if (inet_pton(AF_INET, address, &to.sin_addr) != 1) { fprintf(stderr, "bad address\n"); return 2; }
+    server.sin_port = htons(port);
+    if (inet_pton(AF_INET, address, &server.sin_addr) != 1) { fprintf(stderr, "bad address\n"); return 2; }
     struct path *paths = calloc(path_count, sizeof *paths);
-    for (int i = 0; i < path_count; i++) open_path(&paths[i], &to);
+    for (int i = 0; i < path_count; i++) open_path(&paths[i]);
     double counted_s = run(paths, path_count, seconds, warm_up_ms / 1e3, rate, timeout_ms * 1e6);
     printf("{\"qps\":%.0f,\"seconds\":%.3f,\"sent\":%lu,\"received\":%lu,\"all_received\":%lu,"
-           "\"lost\":%lu,\"late\":%lu,\"wrong\":%lu,\"noerror\":%lu,\"servfail\":%lu,"
+           "\"lost\":%lu,\"closed\":%lu,\"cut_off\":%lu,\"late\":%lu,\"wrong\":%lu,\"noerror\":%lu,\"servfail\":%lu,"
            "\"nxdomain\":%lu,\"refused\":%lu,\"with_answer\":%lu,\"size_octets\":%.1f,"
            "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f}\n",
            counts.received / counted_s, counted_s, counts.sent, counts.received, all_received,
-           counts.lost, counts.late, counts.wrong, counts.rcodes[0], counts.rcodes[2],
+           counts.lost, counts.closed, counts.cut_off, counts.late, counts.wrong, counts.rcodes[0], counts.rcodes[2],
            counts.rcodes[3], counts.rcodes[5], counts.with_answer,
            counts.received ? (double)counts.octets / counts.received : 0, percentile_us(.5),
            percentile_us(.9), percentile_us(.99), percentile_us(.999));

@@ -38,7 +38,8 @@ def how_to_install(names: list[str]) -> str:
 def version(name: str) -> str:
     """Return what *name* says about its version, in one line."""
     done = subprocess.run(PACKAGES[name][2].split(), capture_output=True, text=True, check=False)
-    return (done.stdout + done.stderr).strip().splitlines()[0]
+    first = (done.stdout + done.stderr).strip().splitlines()[0]
+    return first[first.find("PowerDNS") :] if name == "pdns" else first
 
 
 def start(
