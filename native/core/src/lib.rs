@@ -7,19 +7,32 @@
 #![deny(missing_docs)]
 
 pub mod access;
+pub mod additional;
 pub mod cookies;
 pub mod counters;
+pub mod denial;
+pub mod edns;
+pub mod find;
 pub mod kept_reply;
+pub mod lookup;
 pub mod mapping;
+pub mod message;
 pub mod message_cache;
+pub mod name;
 pub mod pages;
+pub mod query;
 pub mod rate;
 pub mod respond;
+pub mod rows;
+pub mod sections;
+pub mod serve;
 pub mod shared_block;
 pub mod snapshot;
 pub mod socket;
 pub mod store;
 
 pub use access::Networks;
-pub use respond::{respond, Client, Decision, Scratch, Settings};
+pub use respond::{
+    respond, respond_limited, respond_servfail, Client, Decision, Facts, Scratch, Settings,
+};
 pub use store::{Snapshot, Store, StoreError};

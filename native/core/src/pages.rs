@@ -154,8 +154,14 @@ impl Tree {
 impl<'a> Seat<'a> {
     /// Return the row at the place, None behind the last one.
     pub fn row(&self) -> Result<Option<Row<'a>>, Damage> {
+        if self.leaf.is_empty() {
+            return Ok(None);
+        }
+        if self.index < count(self.leaf)? {
+            return Ok(Some(row(self.pages, self.leaf, self.index)?));
+        }
         let mut place = *self;
-        if place.leaf.is_empty() || (place.index >= count(place.leaf)? && !place.turn(false)?) {
+        if !place.turn(false)? {
             return Ok(None);
         }
         Ok(Some(row(place.pages, place.leaf, place.index)?))

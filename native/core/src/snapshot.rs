@@ -1,6 +1,26 @@
 //! One revision of the store, as answers ask it.
 
-use crate::pages::{Damage, Pages, Tree};
+use std::cell::Cell;
+
+use crate::name::Owner;
+use crate::pages::{Damage, Pages, Row, Seat, Tree};
+use crate::rows::{Node, ZoneHeader};
+
+/// A zone that encloses a name, whose last *depth* labels are the apex.
+#[derive(Clone, Copy, Debug)]
+pub struct Zone {
+    /// How many labels the apex has.
+    pub depth: usize,
+    /// What the zone's row says.
+    pub header: ZoneHeader,
+}
+
+/// A zone that was found lately and has no other zone below it: every name below its apex is in it.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    key: &'a [u8],
+    zone: Zone,
+}
 
 /// A read view of one revision.  What its methods return lies in the store's pages; it lives
 /// until the store is reset.
@@ -9,11 +29,21 @@ pub struct Snapshot<'a> {
     tables: Tree,
     names: Tree,
     zones: Tree,
+    known: Cell<Option<Known<'a>>>,
+}
+
+/// The rows next to a place in table `names` where no row is, as far as they are of one zone:
+/// their owner keys.
+pub struct Neighbours<'a> {
+    /// The last owner before it.
+    pub preceding: Option<&'a [u8]>,
+    /// The first owner behind it.
+    pub following: Option<&'a [u8]>,
 }
 
 impl<'a> Snapshot<'a> {
     pub(crate) fn new(pages: Pages<'a>, tables: Tree, names: Tree, zones: Tree) -> Self {
-        Snapshot { pages, tables, names, zones }
+        Snapshot { pages, tables, names, zones, known: Cell::new(None) }
     }
 
     /// Return the table *name* of the environment.
@@ -21,8 +51,117 @@ impl<'a> Snapshot<'a> {
         self.tables.table(self.pages, name)
     }
 
-    /// Return the pages, for searching a table.
-    pub fn pages(&self) -> Pages<'a> {
-        self.pages
+    /// Return the value of the row of *table* with exactly this key.
+    pub fn get(&self, table: &Tree, key: &[u8]) -> Result<Option<&'a [u8]>, Damage> {
+        table.get(self.pages, key)
+    }
+
+    /// Return the place of *key* in *table*.
+    pub fn seek(&self, table: &Tree, key: &[u8]) -> Result<Seat<'a>, Damage> {
+        table.seek(self.pages, key)
+    }
+
+    /// Return the place behind the last row of *table*.
+    pub fn end(&self, table: &Tree) -> Result<Seat<'a>, Damage> {
+        table.end(self.pages)
+    }
+
+    /// Say whether the name at *depth* of *owner* is the apex of a zone.
+    pub fn is_apex(&self, owner: &mut Owner, depth: usize) -> Result<bool, Damage> {
+        Ok(self.zones.get(self.pages, owner.zone_key(depth))?.is_some())
+    }
+
+    /// Return the zone with the longest apex that is at or above the name at *depth* of *owner*.
+    ///
+    /// The keys of all names above a name are prefixes of its own.  So the last apex that is not
+    /// behind the name is the one sought, or has what both have in common below it.
+    pub fn enclosing_zone(&self, owner: &mut Owner, depth: usize) -> Result<Option<Zone>, Damage> {
+        if let Some(known) = self.known.get() {
+            if depth >= known.zone.depth && owner.zone_key(depth).starts_with(known.key) {
+                return Ok(Some(known.zone));
+            }
+        }
+        let mut depth = depth;
+        loop {
+            let mut seat = self.zones.seek(self.pages, owner.zone_key(depth))?;
+            let row = if seat.is_exact { seat.row()? } else { seat.previous()? };
+            let Some(Row { key, value }) = row else { return Ok(None) };
+            if key.is_empty() {
+                return Err(Damage("the key of a zone"));
+            }
+            let common = owner.common_depth(&key[1..]).min(depth);
+            if owner.zone_key(common) == key {
+                let zone = Zone { depth: common, header: ZoneHeader::parse(value)? };
+                self.remember(key, zone, seat)?;
+                return Ok(Some(zone));
+            }
+            if depth == 0 {
+                return Ok(None);
+            }
+            // What is above `common` was compared already when that is where the search was.
+            depth = if common == depth { depth - 1 } else { common };
+        }
+    }
+
+    fn remember(&self, key: &'a [u8], zone: Zone, mut seat: Seat<'a>) -> Result<(), Damage> {
+        seat.next()?;
+        let has_zone_below = seat.row()?.is_some_and(|row| row.key.starts_with(key));
+        if !has_zone_below {
+            self.known.set(Some(Known { key, zone }));
+        }
+        Ok(())
+    }
+
+    /// Return the RRsets at *depth* of *owner* in a zone, None when no record is there.
+    #[inline]
+    pub fn node(
+        &self,
+        zone_id: u32,
+        owner: &mut Owner,
+        depth: usize,
+    ) -> Result<Option<Node<'a>>, Damage> {
+        self.node_at(owner.name_key(zone_id, depth))
+    }
+
+    /// Return the RRsets of the row of table `names` with this key.
+    #[inline]
+    pub fn node_at(&self, key: &[u8]) -> Result<Option<Node<'a>>, Damage> {
+        self.names.get(self.pages, key)?.map(Node::new).transpose()
+    }
+
+    /// Return the RRsets of the row of table `names` with this key, or what is next to its place.
+    #[inline]
+    pub fn node_or_neighbours(
+        &self,
+        key: &[u8],
+    ) -> Result<Result<Node<'a>, Neighbours<'a>>, Damage> {
+        let mut seat = self.names.seek(self.pages, key)?;
+        let row = seat.row()?;
+        if seat.is_exact {
+            let row = row.ok_or(Damage("a place in a tree"))?;
+            return Ok(Ok(Node::new(row.value)?));
+        }
+        let zone_id = &key[..4];
+        let of_this_zone = |row: Option<Row<'a>>| row.and_then(|row| row.key.strip_prefix(zone_id));
+        let following = of_this_zone(row);
+        let preceding = of_this_zone(seat.previous()?);
+        Ok(Err(Neighbours { preceding, following }))
+    }
+
+    /// Return the owner key of the last row before *key* in the same zone.
+    pub fn preceding(&self, key: &[u8]) -> Result<Option<&'a [u8]>, Damage> {
+        let row = self.names.seek(self.pages, key)?.previous()?;
+        Ok(row.and_then(|row| row.key.strip_prefix(&key[..4])))
+    }
+
+    /// Return the RRsets at *key*, or whether rows below it exist.
+    pub fn node_or_any_below(&self, key: &[u8]) -> Result<Result<Node<'a>, bool>, Damage> {
+        let seat = self.names.seek(self.pages, key)?;
+        let row = seat.row()?;
+        Ok(match row {
+            Some(row) if seat.is_exact => Ok(Node::new(row.value)?),
+            Some(row) => Err(row.key.starts_with(key)),
+            None => Err(false),
+        })
     }
 }
