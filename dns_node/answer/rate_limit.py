@@ -31,6 +31,10 @@ CELLS_PER_ROW: Final = 8
 WINDOW_US: Final = 1_000_000
 """What a bucket holds, as time."""
 
+LACK_US_MAX: Final = 2 * WINDOW_US
+"""A bucket that seems to lack more than this has been full since.  It may seem to lack more than it
+holds to a worker whose batch began before that of another one."""
+
 SLIP_MAX: Final = 7
 
 ECHO_PORTS: Final = frozenset((7, 13, 17, 19, 37, 53))
@@ -126,11 +130,11 @@ def charge(
     tag = account >> 44
     row = account % _ROWS * CELLS_PER_ROW
     now_us &= _TIME_BITS
-    oldest, least_us = row, WINDOW_US * 2
+    oldest, least_us = row, LACK_US_MAX + 1
     for place in range(row, row + CELLS_PER_ROW):
         cell = cells[place]
         missing_us = (cell - now_us) & _TIME_BITS
-        if missing_us > WINDOW_US:
+        if missing_us > LACK_US_MAX:
             missing_us = 0  # the bucket has been full since
         if missing_us and cell >> 44 == tag:
             break

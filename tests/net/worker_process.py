@@ -44,7 +44,7 @@ class WorkerProcess:
         port: int = 0,
         **settings,
     ):
-        self.sockets = bind_worker(settle(((host, port),)))
+        self.sockets = bind_worker(((host, port),) if port else settle(((host, 0),)))
         self.port = self.sockets.udp[0].port
         self.pair = pipe.make_pair()
         self.counters_fd = os.memfd_create("counters")

@@ -12,6 +12,7 @@ use crate::shared_block::{Notice, SharedBlock, CELLS};
 const CELLS_PER_ROW: usize = 8;
 const ROWS: u64 = (CELLS / CELLS_PER_ROW) as u64;
 const WINDOW_US: u64 = 1_000_000;
+const LACK_US_MAX: u64 = 2 * WINDOW_US;
 const TIME_BITS: u64 = (1 << 40) - 1;
 const IS_LIMITED: u64 = 1 << 43;
 
@@ -215,11 +216,11 @@ pub fn charge(
 /// The place of the account, what stands there, the account's cell, and what its bucket lacks.
 #[inline]
 fn find(row: &[AtomicU64], tag: u64, now_us: u64) -> (usize, u64, u64, u64) {
-    let (mut oldest, mut oldest_cell, mut least_us) = (0, 0, WINDOW_US * 2);
+    let (mut oldest, mut oldest_cell, mut least_us) = (0, 0, LACK_US_MAX + 1);
     for (place, cell) in row.iter().enumerate() {
         let cell = cell.load(Ordering::Relaxed);
         let mut missing_us = cell.wrapping_sub(now_us) & TIME_BITS;
-        if missing_us > WINDOW_US {
+        if missing_us > LACK_US_MAX {
             missing_us = 0; // the bucket has been full since
         }
         if missing_us != 0 && cell >> 44 == tag {
