@@ -19,7 +19,8 @@ from tests.net.worker_process import DEADLINE_S, WorkerProcess, framed, receive_
 
 WORKERS = 4
 STEP = 100
-LIMITS = {"mode": "on", "answers_per_s": 200, "errors_per_s": 50, "slip": 2, "exempt": []}
+RATE = 20
+LIMITS = {"mode": "on", "answers_per_s": RATE, "errors_per_s": 5, "slip": 2, "exempt": []}
 FOREVER_S = 1 << 40
 CLIENT_COOKIE = b"clientck"
 
@@ -101,6 +102,12 @@ def query(name="web.example.", cookie=b""):
     return dns.message.make_query(name, "A", flags=0, use_edns=0, options=options)
 
 
+def most_in(took_s, rate=RATE):
+    """One bucket and what has come into it since, and then some: of two Python workers that look at
+    an account at the same moment one may count for nothing."""
+    return (1 + took_s) * rate * 1.2 + 5
+
+
 def is_short(octets):
     return octets[2] & 2 and octets[6:8] == b"\0\0"
 
@@ -110,10 +117,7 @@ def test_the_limit_is_that_of_the_node_whatever_worker_the_kernel_chooses(four):
     replies, took_s = four.flood(sent, query().to_wire())
     assert all(worker.counters.snapshot()["queries_udp"] > 100 for worker in four.workers)
     whole = sum(not is_short(reply) for reply in replies)
-    # One bucket and what has come into it since.  Python's workers may miss what another does
-    # at the same moment.
-    assert 195 <= whole <= (1 + took_s) * 200 * 1.1 + 5
-    assert whole < 4 * 200, "else the limit would be that of each worker"
+    assert RATE <= whole <= most_in(took_s)
     limited = sent - whole
     assert four.count("rate_slipped") + four.count("rate_dropped") == limited
     assert abs(four.count("rate_slipped") - limited / 2) <= limited / 20 + 5
@@ -139,14 +143,20 @@ def test_absent_names_of_a_zone_count_together(four):
             replies += drain(sockets)
         took_s = time.monotonic() - began_s
     whole = sum(reply[3] & 15 == 3 for reply in replies)
-    assert whole <= (1 + took_s) * 200 * 1.1 + 5
+    assert RATE <= whole <= most_in(took_s)
     assert four.count("rate_dropped") > before
 
 
 def test_other_netblocks_are_served_during_a_flood(four):
-    four.flood(1000, query().to_wire(), "127.0.12.1")
-    replies, _ = four.flood(STEP, query().to_wire(), "127.0.13.1")
-    assert len(replies) == STEP and not any(map(is_short, replies))
+    replies, _ = four.flood(1000, query().to_wire(), "127.0.12.1")
+    assert any(map(is_short, replies))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.13.1", 0))
+        udp.settimeout(DEADLINE_S)
+        udp.connect(("127.0.0.1", four.port))
+        for _ in range(RATE):
+            udp.send(query().to_wire())
+            assert not is_short(udp.recv(65535))
 
 
 def test_tcp_has_no_limit(four):
@@ -210,10 +220,10 @@ def test_a_rollover_of_the_secret_is_noticed_by_no_client(four):
         assert four.count("cookie_good") == good + STEP
 
 
-def test_a_flood_of_errors_gets_50_a_second_and_nothing_in_place_of_the_rest(four):
+def test_a_flood_of_errors_gets_its_rate_and_nothing_in_place_of_the_rest(four):
     slipped = four.count("rate_slipped")
     replies, took_s = four.flood(1000, query("nosuch.invalid.").to_wire(), "127.0.18.1")
-    assert 50 <= len(replies) <= (1 + took_s) * 50 * 1.1 + 5
+    assert 5 <= len(replies) <= most_in(took_s, 5)
     assert four.count("rate_slipped") == slipped
 
 
