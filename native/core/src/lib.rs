@@ -19,6 +19,7 @@ pub mod mapping;
 pub mod message;
 pub mod message_cache;
 pub mod name;
+mod page_search;
 pub mod pages;
 pub mod query;
 pub mod rate;
@@ -30,6 +31,7 @@ pub mod shared_block;
 pub mod snapshot;
 pub mod socket;
 pub mod store;
+pub mod turn;
 
 pub use access::Networks;
 pub use respond::{

@@ -53,6 +53,11 @@ impl MessageCache {
         }
     }
 
+    /// What it may hold.
+    pub fn size_octets_max(&self) -> usize {
+        self.size_octets_max
+    }
+
     /// What the entries cost together.
     pub fn size_octets(&self) -> usize {
         self.size_octets

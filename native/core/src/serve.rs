@@ -3,17 +3,20 @@
 //! What can't be answered here is handed up, within the same call.  A panic in an answer is counted
 //! and handed up too: one query must never end a worker, for it would come back.
 
-use std::cell::Cell;
 use std::os::fd::RawFd;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use crate::access::Networks;
+use crate::cookies::CookieSecrets;
 use crate::counters::{Counter, Places, Tally};
 use crate::message_cache::MessageCache;
-use crate::respond::{respond, Client, Decision, Scratch, Settings};
-use crate::snapshot::Snapshot;
+use crate::rate::RateLimits;
+use crate::respond::{respond, Client, Decision, Facts, Scratch, Settings};
+use crate::shared_block::SharedBlock;
 use crate::socket::{Datagrams, Sender, BATCH_SIZE_MAX};
 use crate::store::{Store, StoreError};
+use crate::turn::{Kept, Limiter, Now, Responder, Turn};
 
 /// Datagrams of one wake-up: what waits at other sockets has its turn after that.
 pub const DATAGRAMS_MAX: usize = 4 * BATCH_SIZE_MAX;
@@ -75,44 +78,52 @@ pub struct Streamed {
     pub end: StreamEnd,
 }
 
-type Responder = fn(
-    &[u8],
-    Option<&Snapshot<'_>>,
-    &Client,
-    f64,
-    &Settings,
-    &mut Scratch,
-    &mut [u8],
-) -> Decision;
-
 /// The data path of one worker.
 pub struct Server {
     /// What answers depend on beside the zones.
     pub settings: Settings,
-    /// The message cache.
-    pub cache: MessageCache,
+    /// The limits of answers over UDP.
+    pub limiter: Limiter,
+    /// Whether cookies are made and checked, by the secrets of the block.
+    pub has_cookies: bool,
+    /// The message cache, and who may have what is in it.
+    pub kept: Kept,
     store: Option<Store>,
     datagrams: Datagrams,
     stream: Box<[u8]>,
     scratch: Scratch,
     places: Places,
+    numbers: &'static [AtomicU64],
     tally: Tally,
     responder: Responder,
+    secrets_version: u64,
+    secrets_change_s: u64,
 }
 
 impl Server {
-    /// A data path without a store that counts at *places*.
-    pub fn new(places: Places) -> Self {
+    /// A data path without a store that counts at *places* of *numbers*; *block* is the memory that
+    /// all workers share.
+    pub fn new(
+        places: Places,
+        numbers: &'static [AtomicU64],
+        block: Option<SharedBlock<'static>>,
+    ) -> Self {
+        let (recursion, cache) = (Networks::default(), MessageCache::new(0));
         Server {
             settings: Settings::default(),
-            cache: MessageCache::new(0),
+            limiter: Limiter { limits: RateLimits::off(), block },
+            has_cookies: true,
+            kept: Kept { is_open: false, recursion, cache, due: Vec::new() },
             store: None,
             datagrams: Datagrams::new(),
             stream: vec![0; STREAM_ROOM_OCTETS].into_boxed_slice(),
             scratch: Scratch::default(),
             places,
+            numbers,
             tally: Tally::default(),
             responder: respond,
+            secrets_version: u64::MAX,
+            secrets_change_s: 0,
         }
     }
 
@@ -138,14 +149,13 @@ impl Server {
         }
     }
 
-    /// Answer what waits at the UDP *socket*, at most `DATAGRAMS_MAX`; *now_s* is Unix time.
+    /// Answer what waits at the UDP *socket*, at most `DATAGRAMS_MAX`; *now* is when.
     pub fn serve(
         &mut self,
         socket: RawFd,
         is_wildcard: bool,
-        now_s: f64,
+        now: Now,
         witness: &mut dyn Witness,
-        block: &[Cell<u64>],
     ) -> Served {
         let mut served = Served::default();
         while served.received < DATAGRAMS_MAX {
@@ -154,12 +164,12 @@ impl Server {
                 break;
             }
             let begin = Instant::now();
-            let punts = self.answer_batch(received, now_s, witness);
+            let punts = self.answer_batch(received, now, witness);
             let sent = self.datagrams.send(socket);
             self.tally.add(Counter::RepliesUdp, sent.replies);
             self.tally.add(Counter::SendFailures, sent.failures);
             if sent.replies > 0 {
-                self.places.write_latency(begin.elapsed(), sent.replies, block);
+                self.places.write_latency(begin.elapsed(), sent.replies, self.numbers);
             }
             served.received += received;
             served.punts += punts;
@@ -167,15 +177,15 @@ impl Server {
                 break;
             }
         }
-        self.write_tally(block);
+        self.write_tally();
         served
     }
 
-    fn answer_batch(&mut self, received: usize, now_s: f64, witness: &mut dyn Witness) -> usize {
+    fn answer_batch(&mut self, received: usize, now: Now, witness: &mut dyn Witness) -> usize {
         // Only now: a record that was committed before a query came must be seen by its answer.
         let is_readable = self.renew().is_ok();
         let wants_answers = witness.wants_answers();
-        let (mut turn, datagrams, _) = self.turn(now_s);
+        let (mut turn, datagrams, _) = self.turn(now);
         turn.tally.add(Counter::QueriesUdp, received);
         turn.tally.add(Counter::Batches, 1);
         let mut punts = 0;
@@ -218,10 +228,9 @@ impl Server {
         &mut self,
         octets: &[u8],
         client: &Client,
-        now_s: f64,
+        now: Now,
         queries_max: usize,
         answered: &mut dyn FnMut(&[u8], &[u8]),
-        block: &[Cell<u64>],
     ) -> Streamed {
         let begin = Instant::now();
         let mut done = Streamed::default();
@@ -229,7 +238,7 @@ impl Server {
             return done;
         }
         let is_readable = self.renew().is_ok();
-        let (mut turn, _, stream) = self.turn(now_s);
+        let (mut turn, _, stream) = self.turn(now);
         let mut replies = 0;
         while let Some(query) = framed(&octets[done.consumed..]) {
             if done.queries == queries_max || done.replies_octets >= STREAM_REPLIES_OCTETS {
@@ -266,9 +275,9 @@ impl Server {
         turn.tally.add(Counter::Batches, 1);
         self.reset();
         if replies > 0 {
-            self.places.write_latency(begin.elapsed(), replies, block);
+            self.places.write_latency(begin.elapsed(), replies, self.numbers);
         }
-        self.write_tally(block);
+        self.write_tally();
         done
     }
 
@@ -278,25 +287,53 @@ impl Server {
         &mut self,
         query: &[u8],
         client: &Client,
-        now_s: f64,
+        now: Now,
         out: &mut [u8],
-        block: &[Cell<u64>],
     ) -> Decision {
-        let decision = self.turn(now_s).0.answer(query, client, out);
-        self.write_tally(block);
+        let decision = self.turn(now).0.answer(query, client, out);
+        self.write_tally();
         decision
     }
 
-    fn turn(&mut self, now_s: f64) -> (Turn<'_>, &mut Datagrams, &mut [u8]) {
+    /// Have the settings read again: they, or whether there are cookies, have changed.
+    pub fn settings_changed(&mut self) {
+        self.secrets_version = u64::MAX;
+    }
+
+    /// Take the cookies' secrets from the block; they are right until the next change.
+    fn take_secrets(&mut self, now_s: u64) {
+        let Some(block) = &self.limiter.block else { return };
+        let version = block.secrets_version();
+        if version == self.secrets_version && now_s < self.secrets_change_s {
+            return;
+        }
+        // None: they are being written, and the next turn sees them.
+        if let Some((secrets, change_s)) = block.secrets_at(now_s) {
+            self.secrets_version = version;
+            self.secrets_change_s = change_s;
+            self.settings.cookie_secrets =
+                if self.has_cookies { secrets } else { CookieSecrets::default() };
+        }
+    }
+
+    fn turn(&mut self, now: Now) -> (Turn<'_>, &mut Datagrams, &mut [u8]) {
+        self.take_secrets(now.s as u64);
         let turn = Turn {
             responder: self.responder,
             settings: &self.settings,
             view: self.store.as_ref().and_then(Store::snapshot),
             scratch: &mut self.scratch,
+            kept: &mut self.kept,
+            limiter: &self.limiter,
             tally: &mut self.tally,
-            now_s,
+            now,
         };
         (turn, &mut self.datagrams, &mut self.stream)
+    }
+
+    /// What is known of the last reply, and the name that it is counted under.
+    pub fn last_facts(&self) -> (Facts, &[u8]) {
+        (self.scratch.facts(), self.scratch.subject())
     }
 
     /// The replies of the last turn of a stream.
@@ -304,42 +341,9 @@ impl Server {
         &self.stream[..octets]
     }
 
-    fn write_tally(&mut self, block: &[Cell<u64>]) {
-        self.places.write(&self.tally, block);
+    fn write_tally(&mut self) {
+        self.places.write(&self.tally, self.numbers);
         self.tally = Tally::default();
-    }
-}
-
-/// Answers in one revision of the store, and counts.
-struct Turn<'a> {
-    responder: Responder,
-    settings: &'a Settings,
-    view: Option<Snapshot<'a>>,
-    scratch: &'a mut Scratch,
-    tally: &'a mut Tally,
-    now_s: f64,
-}
-
-impl Turn<'_> {
-    #[inline]
-    fn answer(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
-        let (responder, view, settings) = (self.responder, self.view.as_ref(), self.settings);
-        let scratch = &mut *self.scratch;
-        let work = || responder(query, view, client, self.now_s, settings, scratch, room);
-        let Ok(decision) = catch_unwind(AssertUnwindSafe(work)) else {
-            // What it worked in may be in any state.
-            *self.scratch = Scratch::default();
-            self.tally.add(Counter::NativePanics, 1);
-            return Decision::Punt;
-        };
-        match decision {
-            Decision::Punt => return decision,
-            Decision::Drop => self.tally.add(Counter::Dropped, 1),
-            Decision::Reply(size) => self.tally.add_reply(query, &room[..size]),
-        }
-        self.tally.add(Counter::ReceivedOctets, query.len());
-        self.tally.add(Counter::QueriesIpv6, usize::from(client.address.is_ipv6()));
-        decision
     }
 }
 

@@ -2,9 +2,13 @@
 
 use super::*;
 use crate::counters::{BUCKETS, NAMES};
+use crate::snapshot::Snapshot;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+const NOW: Now = Now { s: 0.0, us: 0 };
 
 /// Panics at queries that begin with 0xFF, drops empty ones, punts `?`, else echoes.
 fn respond_oddly(
@@ -45,16 +49,18 @@ impl Witness for Notes {
     }
 }
 
-fn server() -> (Server, Vec<Cell<u64>>) {
+fn server() -> (Server, &'static [AtomicU64]) {
     let mut names: Vec<String> = NAMES.iter().map(|name| name.to_string()).collect();
     names.extend((0..BUCKETS).map(|number| format!("bucket_{number}")));
-    let mut server = Server::new(Places::find(&names, "bucket_0").unwrap());
+    let block: Vec<AtomicU64> = names.iter().map(|_| AtomicU64::new(0)).collect();
+    let block = Box::leak(block.into_boxed_slice());
+    let mut server = Server::new(Places::find(&names, "bucket_0").unwrap(), block, None);
     server.responder = respond_oddly;
-    (server, vec![Cell::new(0); names.len()])
+    (server, block)
 }
 
-fn count(block: &[Cell<u64>], counter: Counter) -> u64 {
-    block[counter as usize].get()
+fn count(block: &[AtomicU64], counter: Counter) -> u64 {
+    block[counter as usize].load(Ordering::Relaxed)
 }
 
 #[test]
@@ -68,7 +74,7 @@ fn a_panic_is_handed_up_and_the_rest_is_answered() {
         client.send_to(query, socket.local_addr().unwrap()).unwrap();
     }
     let mut notes = Notes::default();
-    let served = server.serve(socket.as_raw_fd(), false, 0.0, &mut notes, &block);
+    let served = server.serve(socket.as_raw_fd(), false, NOW, &mut notes);
     assert_eq!(served, Served { received: 4, punts: 2 });
     assert_eq!(notes.handed_up, [vec![0xFF; 12], b"?".to_vec()]);
     assert_eq!(notes.answered, [[1; 12], [2; 12]]);
@@ -77,16 +83,16 @@ fn a_panic_is_handed_up_and_the_rest_is_answered() {
         assert_eq!(client.recv(&mut octets).unwrap(), 12);
         assert_eq!(octets[0], expected);
     }
-    assert_eq!(count(&block, Counter::NativePanics), 1);
-    assert_eq!(count(&block, Counter::NativePunts), 2);
-    assert_eq!(count(&block, Counter::RepliesUdp), 2);
-    let buckets: u64 = block[NAMES.len()..].iter().map(Cell::get).sum();
+    assert_eq!(count(block, Counter::NativePanics), 1);
+    assert_eq!(count(block, Counter::NativePunts), 2);
+    assert_eq!(count(block, Counter::RepliesUdp), 2);
+    let buckets: u64 = block[NAMES.len()..].iter().map(|cell| cell.load(Ordering::Relaxed)).sum();
     assert_eq!(buckets, 2);
 }
 
 #[test]
 fn a_stream_is_answered_up_to_what_python_must_do() {
-    let (mut server, block) = server();
+    let (mut server, _) = server();
     let client = Client { address: [127, 0, 0, 1].into(), port: 1, is_tcp: true };
     let mut octets = Vec::new();
     for query in [&[1; 12][..], &[2; 13], b"?", &[3; 12], &[4; 12]] {
@@ -96,16 +102,16 @@ fn a_stream_is_answered_up_to_what_python_must_do() {
     octets.pop();
     let mut seen = 0;
     let mut answered = |_: &[u8], _: &[u8]| seen += 1;
-    let first = server.serve_stream(&octets, &client, 0.0, 64, &mut answered, &block);
+    let first = server.serve_stream(&octets, &client, NOW, 64, &mut answered);
     assert_eq!((first.queries, first.end), (3, StreamEnd::Punt));
     assert_eq!(&octets[first.last..first.consumed], b"?");
     assert_eq!(server.stream(first.replies_octets), &octets[..29]);
     let rest = &octets[first.consumed..];
-    let second = server.serve_stream(rest, &client, 0.0, 64, &mut answered, &block);
+    let second = server.serve_stream(rest, &client, NOW, 64, &mut answered);
     assert_eq!((second.queries, second.end, second.consumed), (1, StreamEnd::Empty, 14));
-    let third = server.serve_stream(&octets, &client, 0.0, 1, &mut answered, &block);
+    let third = server.serve_stream(&octets, &client, NOW, 1, &mut answered);
     assert_eq!((third.queries, third.end), (1, StreamEnd::Share));
-    let last = server.serve_stream(&[0, 0], &client, 0.0, 1, &mut answered, &block);
+    let last = server.serve_stream(&[0, 0], &client, NOW, 1, &mut answered);
     assert_eq!((last.queries, last.end), (1, StreamEnd::Drop));
     assert_eq!(seen, 4);
 }

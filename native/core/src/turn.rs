@@ -1,0 +1,238 @@
+//! One turn's answers, in one revision of the store: from the zones or the message cache, judged by
+//! the limits, counted; the twin of `dns_node.net.answering`.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use crate::access::Networks;
+use crate::cookies::{answer_cookie, COOKIES_SIZE_OCTETS};
+use crate::counters::{Counter, Tally};
+use crate::edns::{payload_size_octets_max, Opt};
+use crate::kept_reply::{Asked, Key};
+use crate::message_cache::MessageCache;
+use crate::query::{is_cookie, Query, HEADER_SIZE_OCTETS, NOERROR, QUERY};
+use crate::rate::{RateLimits, Verdict};
+use crate::respond::{respond_limited, Client, Decision, Scratch, Settings};
+use crate::shared_block::SharedBlock;
+use crate::snapshot::Snapshot;
+
+const AA: u8 = 0x04;
+const RD: u8 = 0x01;
+const CD: u16 = 0x0010;
+const REFUSED: u8 = 5;
+
+/// What answers a query: `respond`, and other things in tests.
+pub type Responder = fn(
+    &[u8],
+    Option<&Snapshot<'_>>,
+    &Client,
+    f64,
+    &Settings,
+    &mut Scratch,
+    &mut [u8],
+) -> Decision;
+
+/// The limits of answers over UDP, and where they are kept.
+pub struct Limiter {
+    /// The limits in force.
+    pub limits: RateLimits,
+    /// The memory that all workers share; None: nothing is limited.
+    pub block: Option<SharedBlock<'static>>,
+}
+
+/// Replies to questions that were resolved for a client.
+pub struct Kept {
+    /// Whether there is anyone who may have them.
+    pub is_open: bool,
+    /// Who may have them.
+    pub recursion: Networks,
+    /// The message cache.
+    pub cache: MessageCache,
+    /// Questions whose replies are due for a refresh: name in lower case, type, class, and an octet
+    /// of DO (1) and CD (2).
+    pub due: Vec<Vec<u8>>,
+}
+
+/// When a turn is: Unix time, and microseconds of the clock that all workers share.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Unix time.
+    pub s: f64,
+    /// The clock of the limits.
+    pub us: u64,
+}
+
+/// A turn: everything an answer needs.
+pub struct Turn<'a> {
+    pub(crate) responder: Responder,
+    pub(crate) settings: &'a Settings,
+    pub(crate) view: Option<Snapshot<'a>>,
+    pub(crate) scratch: &'a mut Scratch,
+    pub(crate) kept: &'a mut Kept,
+    pub(crate) limiter: &'a Limiter,
+    pub(crate) tally: &'a mut Tally,
+    pub(crate) now: Now,
+}
+
+impl Turn<'_> {
+    /// Answer *query* into *room*, and count it, unless it is handed up.
+    #[inline]
+    pub fn answer(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
+        let mut decision = self.decide(query, client, room);
+        if self.kept.is_open && self.is_to_resolve(query, client, decision, room) {
+            decision = self.find_kept(query, client, room);
+        } else if !client.is_tcp {
+            let Some(limited) = self.limit(decision, query, client, room) else {
+                self.count_query(query, client);
+                return Decision::Drop;
+            };
+            decision = limited;
+        }
+        match decision {
+            Decision::Punt => return decision,
+            Decision::Drop => self.tally.add(Counter::Dropped, 1),
+            Decision::Reply(size) => {
+                self.tally.add_reply(query, &room[..size]);
+                let facts = self.scratch.facts();
+                self.tally.add(Counter::CookieQueries, usize::from(facts.has_cookie));
+                self.tally.add(Counter::CookieGood, usize::from(facts.has_good_cookie));
+            }
+        }
+        self.count_query(query, client);
+        decision
+    }
+
+    #[inline]
+    fn decide(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
+        let (responder, view, settings) = (self.responder, self.view.as_ref(), self.settings);
+        let (scratch, now_s) = (&mut *self.scratch, self.now.s);
+        let work = || responder(query, view, client, now_s, settings, scratch, room);
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            // What it worked in may be in any state.
+            *self.scratch = Scratch::default();
+            self.tally.add(Counter::NativePanics, 1);
+            Decision::Punt
+        })
+    }
+
+    #[inline]
+    fn count_query(&mut self, query: &[u8], client: &Client) {
+        self.tally.add(Counter::ReceivedOctets, query.len());
+        self.tally.add(Counter::QueriesIpv6, usize::from(client.address.is_ipv6()));
+    }
+
+    /// What is sent in place of a reply over UDP; None when nothing is, because of the limits.
+    #[inline]
+    fn limit(
+        &mut self,
+        decision: Decision,
+        query: &[u8],
+        client: &Client,
+        room: &mut [u8],
+    ) -> Option<Decision> {
+        let facts = self.scratch.facts();
+        let (Decision::Reply(_), Some(block)) = (decision, &self.limiter.block) else {
+            return Some(decision);
+        };
+        if facts.has_good_cookie {
+            return Some(decision);
+        }
+        let subject = self.scratch.subject();
+        let (address, port) = (client.address, client.port);
+        match self.limiter.limits.judge(block, address, port, facts.kind, subject, self.now.us) {
+            Verdict::Send => (),
+            Verdict::Note => self.tally.add(Counter::RateNoted, 1),
+            Verdict::Drop => {
+                self.tally.add(Counter::RateDropped, 1);
+                return None;
+            }
+            Verdict::Slip => {
+                self.tally.add(Counter::RateSlipped, 1);
+                let (scratch, settings) = (&mut *self.scratch, self.settings);
+                return Some(respond_limited(query, client, self.now.s, settings, scratch, room));
+            }
+        }
+        Some(decision)
+    }
+
+    /// Whether the client may have a question resolved, and the zones do not answer it.
+    fn is_to_resolve(
+        &self,
+        query: &[u8],
+        client: &Client,
+        decision: Decision,
+        reply: &[u8],
+    ) -> bool {
+        let is_open = match decision {
+            Decision::Drop => false,
+            Decision::Punt => true,
+            // A referral, or no zone of ours.
+            Decision::Reply(_) => reply[2] & AA == 0 && matches!(reply[3] & 15, 0 | REFUSED),
+        };
+        is_open
+            && query.len() > HEADER_SIZE_OCTETS
+            && query[2] & RD != 0
+            && self.kept.recursion.lists(client.address)
+    }
+
+    fn find_kept(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
+        let parsed = match Query::parse(query, client.is_tcp) {
+            Ok(parsed) if parsed.opcode == QUERY && parsed.rcode == NOERROR => parsed,
+            _ => return Decision::Punt,
+        };
+        let mut lower = [0; 255];
+        let qname = &mut lower[..parsed.qname().len()];
+        qname.copy_from_slice(parsed.qname());
+        qname.make_ascii_lowercase();
+        let key = Key {
+            qname,
+            qtype: parsed.qtype,
+            qclass: parsed.qclass,
+            is_do: parsed.edns.is_some_and(|edns| edns.is_do),
+            is_cd: parsed.flags & CD != 0,
+        };
+        let Some(found) = self.kept.cache.find(&key, self.now.s) else {
+            self.tally.add(Counter::CacheMisses, 1);
+            return Decision::Punt;
+        };
+        if found.is_due {
+            self.kept.due.push(compose_due(&key));
+        }
+        let opt = compose_opt(&parsed, client, self.now.s, self.settings, found.error());
+        let asked = Asked {
+            message_id: u16::from_be_bytes(parsed.message_id),
+            flags: parsed.flags,
+            question: parsed.question,
+            is_do: key.is_do,
+        };
+        let size_octets_max = payload_size_octets_max(parsed.edns.as_ref(), client.is_tcp);
+        self.tally.add(Counter::CacheHits, 1);
+        Decision::Reply(found.compose(&asked, opt.octets(), size_octets_max, room))
+    }
+}
+
+fn compose_due(key: &Key<'_>) -> Vec<u8> {
+    let mut due = key.qname.to_vec();
+    due.extend(key.qtype.to_be_bytes());
+    due.extend(key.qclass.to_be_bytes());
+    due.push(u8::from(key.is_do) | u8::from(key.is_cd) << 1);
+    due
+}
+
+fn compose_opt(
+    query: &Query<'_>,
+    client: &Client,
+    now_s: f64,
+    settings: &Settings,
+    error: Option<u16>,
+) -> Opt {
+    let Some(edns) = &query.edns else { return Opt::none() };
+    let secrets = &settings.cookie_secrets;
+    let mut cookie = [0; COOKIES_SIZE_OCTETS];
+    let mut cookie_size = 0;
+    if let Some(option) = edns.cookie.filter(|data| !secrets.is_empty() && is_cookie(data)) {
+        cookie = answer_cookie(option, client.address, now_s as u64, secrets).option;
+        cookie_size = COOKIES_SIZE_OCTETS;
+    }
+    let idle_timeout_s = if client.is_tcp { settings.idle_timeout_s } else { 0 };
+    Opt::answer(edns, 0, &settings.identity, &cookie[..cookie_size], idle_timeout_s, error)
+}
