@@ -1,0 +1,53 @@
+//! Measures what an answer costs without the network: `measure STORE QUERIES [ROUNDS [BATCH]]`.
+//!
+//! STORE is the directory of a store generation, QUERIES a file of messages with their sizes before
+//! them as over TCP.  Prints the processor's nanoseconds per query.  To count instructions, run it
+//! under `perf stat` or `valgrind --tool=callgrind`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use dns_node_core::{respond, Client, Decision, Scratch, Settings, Store};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |at: usize, otherwise| arguments.get(at).map_or(otherwise, |text| text.parse().expect("a number"));
+    let (rounds, batch): (usize, usize) = (number(3, 5), number(4, 64));
+    let octets = std::fs::read(&arguments[2]).expect("the file of queries");
+    let mut queries = Vec::new();
+    let mut rest = &octets[..];
+    while let [high, low, behind @ ..] = rest {
+        let (query, behind) = behind.split_at(usize::from(*high) << 8 | usize::from(*low));
+        queries.push(query);
+        rest = behind;
+    }
+    let mut store = Store::open(Path::new(&arguments[1])).expect("a store");
+    let settings = Settings::default();
+    let client = Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 4000, is_tcp: false };
+    let mut scratch = Scratch::default();
+    let mut out = vec![0; 1232];
+    let (mut sizes, mut punts) = (0, 0);
+    for _ in 0..rounds {
+        let begin = processor_ns();
+        for batch in queries.chunks(batch) {
+            store.renew().expect("a revision");
+            let snapshot = store.snapshot();
+            for query in batch {
+                let view = snapshot.as_ref();
+                match respond(query, view, &client, 0.0, &settings, &mut scratch, &mut out) {
+                    Decision::Reply(size) => sizes += size,
+                    _ => punts += 1,
+                }
+            }
+            store.reset();
+        }
+        println!("{} ns", (processor_ns() - begin) / queries.len() as u64);
+    }
+    println!("{} octets a reply, {punts} punts", sizes / (rounds * queries.len()).max(1));
+}
+
+/// The time that this process has had a processor: others may use it too.
+fn processor_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").expect("Linux");
+    text.split(' ').next().and_then(|first| first.parse().ok()).expect("a number")
+}
