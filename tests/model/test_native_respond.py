@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dns_node.answer.access import Networks
@@ -31,16 +31,14 @@ CLIENTS = [UDP, UDP, TCP, Client("2001:db8::1", 5353), Client("::ffff:192.0.2.1"
 
 @contextmanager
 def stores(*zones):
-    """Yield the definition's view and a native core over one store, which never are in one
-    environment at once in a worker: the reader is closed before the core opens the store."""
+    """Yield the definition's view of a store and a native core over a copy of it: two LMDB
+    libraries may not have the same one open in one process."""
     path = Path(tempfile.mkdtemp(prefix="native-"))
     try:
         fill(path, *zones)
-        generation = generation_path(path, current_generation(path))
-        copy = path / "copy"
-        shutil.copytree(path / "store", copy / "store")
-        reader = Reader(copy)
-        core = NativeCore(generation)
+        shutil.copytree(path / "store", path / "copy" / "store")
+        reader = Reader(path)
+        core = NativeCore(generation_path(path / "copy", current_generation(path)))
         try:
             yield reader, core
         finally:
@@ -72,8 +70,7 @@ def ask_around(random, queries):
         for _ in range(queries):
             client = random.choice(CLIENTS)
             assert compare(view, core, a_query(random, zones), client) is not False
-            reply = compare(view, core, an_odd_query(random, zones), client)
-            event("punt" if reply is False else "answered or dropped")
+            compare(view, core, an_odd_query(random, zones), client)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -92,8 +89,6 @@ def test_native_reply_is_the_definitions_reply_for_zones_and_queries_of_a_seed(s
 def test_no_octets_bring_a_reply_that_is_larger_than_allowed_or_to_one_who_gets_none(
     octets, client
 ):
-    with stores() as (_, core):
-        pass
     core = NativeCore(None)
     reply = core.respond(octets, client, NOW_S, SETTINGS)
     expected = respond(octets, None, client, NOW_S, SETTINGS)
@@ -104,7 +99,9 @@ def test_no_octets_bring_a_reply_that_is_larger_than_allowed_or_to_one_who_gets_
         assert len(reply) <= (len(octets) + 200 if client.is_tcp else 512)
 
 
-@pytest.mark.parametrize("address", ["192.0.2.1", "198.51.100.9", "2001:db8::1", "::ffff:192.0.2.9"])
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1", "198.51.100.9", "2001:db8::1", "::ffff:192.0.2.9"]
+)
 def test_who_may_not_ask_is_refused_as_the_definition_does(address):
     allowed = AnswerSettings(query=Networks(["192.0.2.0/29", "2001:db8::/32"]))
     octets = b"\0\1\0\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"
