@@ -19,7 +19,6 @@ pub mod mapping;
 pub mod message;
 pub mod message_cache;
 pub mod name;
-mod page_search;
 pub mod pages;
 pub mod query;
 pub mod rate;
