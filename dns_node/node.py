@@ -5,6 +5,7 @@ Its start description comes from the supervisor (`supervise.launch`); its stdin 
 
 import contextlib
 import logging
+import mmap
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.error import CannotListenError
 
 from dns_node import __version__, logs, sd_notify
+from dns_node.answer.shared_block import SharedBlock
 from dns_node.cluster.certificates import require_tls
 from dns_node.cluster.command import Done
 from dns_node.cluster.credentials import NodeCredentials
@@ -32,6 +34,7 @@ from dns_node.control.compose import Asker
 from dns_node.control.console import Console
 from dns_node.control.ctl_door import ControlDoor
 from dns_node.control.kv import KvDoor
+from dns_node.control.protection import Protection
 from dns_node.control.service import Service, history_file
 from dns_node.control.session import Session
 from dns_node.control.upkeep import Upkeep
@@ -97,6 +100,8 @@ class NodeProcess:
         self._door = ControlDoor(reactor, self._service, node.data_dir)
         self._kv: KvDoor | None = None
         self._console: Console | None = None
+        block = SharedBlock(mmap.mmap(start["limits"], 0))
+        self._protection = Protection(reactor, self._service, self._member, block)
         self._upkeep = Upkeep(reactor, self._service, self._member, self._workers, self._replace)
 
     # Life
@@ -114,6 +119,7 @@ class NodeProcess:
         self._member.open()
         reactor.addReader(self._supervisor)
         self._workers.start(reactor)
+        self._protection.start()
         if zones := self._service.zone_names():
             self._serve()
             places = self._listening()
@@ -179,6 +185,7 @@ class NodeProcess:
             answer = await self._service.remove_member(self._launch.node.id)
             self._say(f"leaving the cluster: {answer.outcome}", is_always=True)
         self._upkeep.stop()
+        self._protection.stop()
         if self._console is not None:
             self._console.stop()
         if self._kv is not None:

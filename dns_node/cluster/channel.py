@@ -16,8 +16,8 @@ class ChannelClosedError(Exception):
 
 
 class Channel:
-    """An accepted side connection to *peer*; *kind* is ``snapshot`` or ``join``, *token* the join
-    token that the dialing side said, if any."""
+    """An accepted side connection to *peer*; *kind* is ``snapshot``, ``join`` or ``key``, *token*
+    the join token that the dialing side said, if any."""
 
     def __init__(self, connection: Connection, peer: Peer, kind: str, token: str) -> None:
         self.peer = peer

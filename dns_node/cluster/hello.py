@@ -9,7 +9,7 @@ from dns_node.cluster.frames import HELLO_OCTETS_MAX
 from dns_node.errors import WireError
 
 FORMAT = 1
-KINDS = ("raft", "snapshot", "join")
+KINDS = ("raft", "snapshot", "join", "key")
 
 _Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z")]
 _Uuid = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]{0,64}\Z")]

@@ -16,6 +16,7 @@ from dns_node.cluster.command import OPERATION_ID_OCTETS
 from dns_node.cluster.executor import Executor, ThreadExecutor
 from dns_node.cluster.identity import open_identity, record_cluster
 from dns_node.cluster.join import join
+from dns_node.cluster.key_exchange import KeyExchange
 from dns_node.cluster.machine import StoreMachine
 from dns_node.cluster.manifest import Manifest
 from dns_node.cluster.membership_driver import KIND, MembershipDriver
@@ -101,11 +102,12 @@ class LocalMember:
         self._receiver = SnapshotReceiver(
             reactor,
             data_directory / "snapshot-in",
-            self._open_snapshot_channel,
+            lambda node: self._open_channel("snapshot", node),
             lambda: self.replica.status().applied_index,
             lambda: self.members.cluster_uuid,
             self._install,
         )
+        self.keys = self._key_exchange()
         self._wire()
 
     # Life
@@ -167,14 +169,27 @@ class LocalMember:
     async def _requested(self, kind: str, channel: Channel) -> None:
         if kind == "snapshot":
             # The whole store goes out there: to members alone, by the data directory's uuid.
-            if self.replica.members.get(channel.peer.node, ("", ""))[0] == channel.peer.uuid:
+            if self._is_member(channel):
                 await self._sender.serve(channel)
             else:
                 channel.abort()
         elif kind == "join":
             await self.members.serve_join(channel)
+        elif kind == "key":
+            await self.keys.serve(channel)
         else:
             channel.close()
+
+    def _key_exchange(self) -> KeyExchange:
+        return KeyExchange(
+            self._directory,
+            lambda: [other for other in self.replica.members if other != self._node],
+            lambda other: self._open_channel("key", other),
+            self._is_member,
+        )
+
+    def _is_member(self, channel: Channel) -> bool:
+        return self.replica.members.get(channel.peer.node, ("", ""))[0] == channel.peer.uuid
 
     def _framed(self, node: str, kind: str, body: bytes) -> None:
         if kind == KIND:
@@ -208,11 +223,11 @@ class LocalMember:
         self.replica.pin(name, self.replica.status().applied_index)
         return lambda: self.replica.pin(name, None)
 
-    async def _open_snapshot_channel(self, node: str) -> Channel:
+    async def _open_channel(self, kind: str, node: str) -> Channel:
         location = self.members.location(node)
         if not location:
             raise ChannelClosedError(f"where node {node} listens is not known")
-        return await self.transport.request("snapshot", location, node)
+        return await self.transport.request(kind, location, node)
 
     async def _install(self, directory: Path, manifest: Manifest) -> None:
         machine = self.machine

@@ -29,6 +29,7 @@ from dns_node.control.requests import (
     Reload,
     RemoveMember,
     Request,
+    RollCookies,
     Undo,
 )
 from dns_node.errors import InputError
@@ -194,6 +195,14 @@ async def join_token(session: "Session", request: Request) -> Reply:
         f"  dns-node -n ID --join {made.member} --token {made.token}",
         f"OK revision {answer.outcome.revision}",
     ))  # fmt: skip
+
+
+async def roll_cookies(session: "Session", request: Request) -> Reply:
+    """Give the cluster a new secret of DNS cookies."""
+    value = request.value
+    assert isinstance(value, RollCookies)
+    answer = await session.api.roll_cookies(value.is_at_once)
+    return outcome_reply(answer, "node", "ROLL-COOKIES")
 
 
 async def remove_member(session: "Session", request: Request) -> Reply:

@@ -110,6 +110,10 @@ class NodeApi(Protocol):
         """Make a token for one join; the token is None unless the outcome is Done."""
         ...
 
+    async def roll_cookies(self, is_at_once: bool) -> Answer:
+        """Give the cluster a new secret of DNS cookies, in stages or at once."""
+        ...
+
     async def add_member(self, node: str, raft_loc: str) -> Answer:
         """Admit *node* at *raft_loc* without a token (``kv join``)."""
         ...

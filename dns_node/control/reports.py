@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dns_node.config.consistency import advise_voters
 from dns_node.control.replies import REFUSED, Reply
-from dns_node.control.requests import GetKey, Request, Show, ShowHistory
+from dns_node.control.requests import RESERVED, GetKey, Request, Show, ShowHistory
 from dns_node.store.history import HistoryRow, ZoneDiff
 from dns_node.zone.names import name_text
 from dns_node.zone.rdata import rdata_text, type_text
@@ -137,7 +137,10 @@ def history_lines(row: HistoryRow) -> Iterator[str]:
     for zone in row.zones:
         yield from _zone_lines(zone)
     for key in row.keys:
-        yield f"    key {key.key}: {key.before or 'absent'} -> {key.after or 'absent'}"
+        if key.key.startswith(RESERVED):
+            yield f"    key {key.key}: renewed (sealed)"
+        else:
+            yield f"    key {key.key}: {key.before or 'absent'} -> {key.after or 'absent'}"
     for other in row.others:
         yield f"    {other}"
 

@@ -20,6 +20,8 @@ TOKEN_TTL_S = 3600
 TOKEN_TTL_S_MAX = 30 * 86_400
 REVISION_DIGITS_MAX = 18
 VALUE_OCTETS_MAX = 65_536
+RESERVED = "dns-node/"
+"""Keys that begin so are not for users: the cluster keeps its own there."""
 
 Edit = Add | Remove | Replace | DropZone | PutKey | DeleteKey
 """The changes that one line makes and that a transaction collects."""
@@ -106,9 +108,16 @@ class Bare:
     """A verb without arguments."""
 
 
+@dataclass(frozen=True, slots=True)
+class RollCookies:
+    """A new secret of DNS cookies; *is_at_once*: the others are good no more."""
+
+    is_at_once: bool
+
+
 Value = (
-    Change | Load | Reload | Show | ShowHistory | Undo | MakeToken | RemoveMember | GetKey
-    | Help | Bare
+    Change | Load | Reload | Show | ShowHistory | Undo | MakeToken | RemoveMember | RollCookies
+    | GetKey | Help | Bare
 )  # fmt: skip
 
 
@@ -183,10 +192,20 @@ def read_key_value(text: str) -> tuple[str, str]:
 
 
 def check_key(key: str) -> str:
-    """Return *key*; InputError when it is too long or no text."""
+    """Return *key*; InputError when it is too long, no text, or the cluster's own."""
     if len(_octets(key)) > KEY_OCTETS_MAX:
         raise bad_line(f"the key is longer than {KEY_OCTETS_MAX} octets.")
+    if key.startswith(RESERVED):
+        raise bad_line(f"keys that begin with {RESERVED} are the cluster's own.")
     return key
+
+
+def read_roll_cookies(text: str, default_ttl_s: int) -> RollCookies:
+    """Read ``[now]`` of ROLL-COOKIES."""
+    words = _words(text, 0, 1, "ROLL-COOKIES [now]")
+    if words and words[0].lower() != "now":
+        raise bad_line("ROLL-COOKIES takes nothing, or the word now.")
+    return RollCookies(bool(words))
 
 
 def read_load(text: str, default_ttl_s: int) -> Load:

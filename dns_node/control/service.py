@@ -16,6 +16,7 @@ from dns_node.cluster.command import (
     Command,
     Done,
     Operation,
+    Precondition,
     PutToken,
     Refused,
     Unknown,
@@ -27,6 +28,7 @@ from dns_node.config.launch import Launch
 from dns_node.config.schema import Settings, ZoneFile
 from dns_node.control.api import Answer, ControlView, JoinToken, LoadReport
 from dns_node.control.compose import Asker, compose, zone_template
+from dns_node.control.cookie_secrets import CookieSecretKeeper
 from dns_node.control.loader import Loader
 from dns_node.control.options import Options
 from dns_node.control.workers import Workers
@@ -71,6 +73,7 @@ class Service:
         self.files: tuple[ZoneFile, ...] = launch.node.zone_files
         self.reload_settings: Callable[[], Sequence[str]] = lambda: ()
         self.kept_out: Callable[[], Mapping[str, int]] = dict
+        self.cookie_keeper: CookieSecretKeeper | None = None
         self._began_s = time.monotonic()
 
     @property
@@ -127,6 +130,26 @@ class Service:
             if options.is_dry_run:
                 return Answer(judge(view, command)[0])
         return await self.propose(command, options.wait)
+
+    async def change_if(
+        self, door: str, operation: Operation, precondition: Precondition
+    ) -> Answer:
+        """Propose one operation that is carried out only when *precondition* holds."""
+        asker = Asker(door, f"node {self.node_id}")
+        with self.view() as view:
+            command = compose(self, view, (operation,), asker, NO_OPTIONS, (precondition,))
+        return await self.propose(command)
+
+    def value(self, key: str) -> str | None:
+        """Return a value of the key-value space."""
+        with self.view() as view:
+            return view.value(key)
+
+    async def roll_cookies(self, is_at_once: bool) -> Answer:
+        """Give the cluster a new secret of DNS cookies, in stages or at once."""
+        if self.cookie_keeper is None:
+            return Answer(Refused(("the node is starting; try again",)))
+        return await self.cookie_keeper.roll(is_at_once)
 
     # Zone files
 
@@ -227,6 +250,14 @@ class Service:
         }
         if kept_out := self.kept_out():
             found["kept out"] = kept_out
+        totals = self._workers.totals()
+        found["rate limit"] = {
+            "mode": self.settings.rate_limit.mode,
+            "dropped": totals["rate_dropped"],
+            "replaced": totals["rate_slipped"],
+            "noted": totals["rate_noted"],
+        }
+        found["cookies"] = {"queries": totals["cookie_queries"], "good": totals["cookie_good"]}
         found["workers"] = self._workers.status()
         return found
 

@@ -170,6 +170,10 @@ _ALL = (
     Verb("JOIN-TOKEN", "JOIN-TOKEN [ttl]", "make a token with which one node may join",
          "It is valid for an hour, or for the given time (such as 15m or 7d).",
          requests.read_join_token, actions.join_token, True),
+    Verb("ROLL-COOKIES", "ROLL-COOKIES [now]", "give the cluster a new secret of DNS cookies",
+         "It is used in ten minutes, and the old one stays good until nobody has a cookie of it.\n"
+         "With now the old one ends at once, as when somebody knows it: clients get new cookies.",
+         requests.read_roll_cookies, actions.roll_cookies, True),
     Verb("REMOVE-MEMBER", "REMOVE-MEMBER id", "take a node out of the cluster", "",
          requests.read_remove_member, actions.remove_member, True),
     Verb("HISTORY", "HISTORY [zone] [count]", "list the changes, newest first",
