@@ -18,9 +18,8 @@ pub struct Prover<'v, 'a> {
 impl<'v, 'a> Prover<'v, 'a> {
     /// Return the prover of *zone*, in which *owner* is.
     pub fn new(view: &'v Snapshot<'a>, zone: &Zone, owner: &mut Owner) -> Result<Self, Damage> {
-        let key = owner.name_key(zone.header.zone_id, zone.depth);
-        let apex_key_octets = key.len();
-        let is_signed = match view.node_at(key)? {
+        let apex_key_octets = owner.name_key(zone.header.zone_id, zone.depth).len();
+        let is_signed = match view.apex(zone, owner)? {
             Some(node) => node.has(NSEC)?,
             None => false,
         };

@@ -1,6 +1,6 @@
 //! What a zone holds for a question (`dns_node.zone.find`): step 3 of RFC 1034 section 4.3.2.
 
-use crate::name::{Owner, KEY_ROOM};
+use crate::name::Owner;
 use crate::pages::Damage;
 use crate::rows::{Node, RRset};
 use crate::snapshot::{Snapshot, Zone};
@@ -70,24 +70,12 @@ pub fn find<'a>(
     if owner.name_at(closest).len() + 2 > 255 {
         return Ok(Found::NxDomain(closest));
     }
-    match wildcard_at(view, zone, owner, closest)? {
+    match view.wildcard(zone, owner, closest)? {
         Ok(node) if header.wildcards != 0 => within(node, qtype, Some(closest)),
         Ok(_) | Err(false) => Ok(Found::NxDomain(closest)),
         // `*` is an empty non-terminal itself: the source of an empty synthesis.
         Err(true) => Ok(Found::NoData(None, Some(closest))),
     }
-}
-
-/// Return the node of the wildcard below the name at *depth* of *owner*, or whether names below
-/// that wildcard exist.
-fn wildcard_at<'a>(
-    view: &Snapshot<'a>,
-    zone: &Zone,
-    owner: &mut Owner,
-    depth: usize,
-) -> Result<Result<Node<'a>, bool>, Damage> {
-    let mut room = [0; KEY_ROOM];
-    view.node_or_any_below(owner.wildcard_key(zone.header.zone_id, depth, &mut room))
 }
 
 fn on_the_way_down<'a>(
@@ -98,7 +86,7 @@ fn on_the_way_down<'a>(
 ) -> Result<Option<Found<'a>>, Damage> {
     let zone_id = zone.header.zone_id;
     if zone.header.dnames != 0 {
-        if let Some(node) = view.node(zone_id, owner, zone.depth)? {
+        if let Some(node) = view.apex(zone, owner)? {
             if let Some(rrset) = node.get(DNAME)? {
                 return Ok(Some(Found::DName(zone.depth, rrset)));
             }

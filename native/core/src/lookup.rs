@@ -122,8 +122,13 @@ impl<'a> Step<'_, 'a, '_> {
         Ok(None)
     }
 
+    /// Keep the name at *depth* of the owner that is sought.
     fn name_at(&mut self, depth: usize) -> Place {
-        self.sections.names.put(self.owners.name.name_at(depth))
+        let name = self.owners.name.name_at(depth);
+        if self.sections.is_empty(ANSWER) {
+            return self.sections.names.end_of_question(name.len());
+        }
+        self.sections.names.put(name)
     }
 
     fn put_answer(
@@ -249,7 +254,7 @@ impl<'a> Step<'_, 'a, '_> {
 
     fn put_soa(&mut self) -> Result<(), Damage> {
         let header = self.zone.header;
-        let node = self.view.node(header.zone_id, &mut self.owners.name, self.zone.depth)?;
+        let node = self.view.apex(&self.zone, &mut self.owners.name)?;
         let Some(node) = node else { return Ok(()) };
         if let Some(rrset) = node.get(SOA)? {
             let apex = self.name_at(self.zone.depth);

@@ -1,7 +1,7 @@
 //! A reply that is being written: names, compression and size, exactly as
 //! `dns_node.answer.sections` defines them.
 
-use crate::name::{label_starts, name_size};
+use crate::name::name_size;
 use crate::pages::Damage;
 use crate::rows::RRset;
 use crate::sections::{Data, Entry, Names};
@@ -15,7 +15,7 @@ const CNAME: u16 = 5;
 const RRSIG: u16 = 46;
 const NO_NAME: Stop = Stop::Damage(Damage("a name in an rdata"));
 
-/// The suffixes that were written so far, by hash: what compression points to.
+/// The suffixes that were written so far: what compression points to.
 pub struct Suffixes {
     /// The newest suffix of each bucket.
     buckets: [u16; BUCKETS],
@@ -24,9 +24,19 @@ pub struct Suffixes {
 
 #[derive(Clone, Copy)]
 struct Suffix {
-    hash: u32,
+    mark: u32,
     offset: u16,
     before: u16,
+}
+
+/// Return what equal suffixes have in common and few others: made of their size and beginning.
+#[inline]
+fn mark(suffix: &[u8]) -> u32 {
+    let mut start = [0; 8];
+    let size = suffix.len().min(8);
+    start[..size].copy_from_slice(&suffix[..size]);
+    let number = u64::from_le_bytes(start) ^ suffix.len() as u64;
+    (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
 }
 
 impl Default for Suffixes {
@@ -43,18 +53,18 @@ impl Suffixes {
         }
     }
 
-    fn put(&mut self, hash: u32, offset: usize) {
-        let bucket = &mut self.buckets[hash as usize % BUCKETS];
+    fn put(&mut self, mark: u32, offset: usize) {
+        let bucket = &mut self.buckets[mark as usize % BUCKETS];
         // Fewer than 0x4000 offsets can be pointed to, so the numbers suffice.
         let number = self.written.len() as u16;
-        self.written.push(Suffix { hash, offset: offset as u16, before: *bucket });
+        self.written.push(Suffix { mark, offset: offset as u16, before: *bucket });
         *bucket = number;
     }
 
     fn undo(&mut self, count: usize) {
         while self.written.len() > count {
             if let Some(suffix) = self.written.pop() {
-                self.buckets[suffix.hash as usize % BUCKETS] = suffix.before;
+                self.buckets[suffix.mark as usize % BUCKETS] = suffix.before;
             }
         }
     }
@@ -112,15 +122,16 @@ impl<'o> Message<'o> {
     ) -> Result<bool, Damage> {
         let mark = (self.size, self.pointers_left, self.suffixes.written.len());
         let owner = names.get(entry.owner);
-        let is_question = entry.owner.is_question();
+        // The question's name and its ends can be pointed to where they are.
+        let start = entry.owner.start();
+        let known = (start + 1 < names.question_size()).then(|| HEADER_OCTETS + start);
         let written = match entry.data {
             Data::Stored(rrset) => {
-                self.add_stored(owner, is_question, entry.ttl_s, &rrset, with_signatures)
+                self.add_stored(owner, known, entry.ttl_s, &rrset, with_signatures)
             }
             Data::Alias(target) => {
                 let (target, mut pointer) = (names.get(target), None);
-                self.record(owner, is_question, &mut pointer, CNAME, entry.ttl_s, target)
-                    .map(|()| 1)
+                self.record(owner, known, &mut pointer, CNAME, entry.ttl_s, target).map(|()| 1)
             }
         };
         match written {
@@ -142,7 +153,7 @@ impl<'o> Message<'o> {
     fn add_stored(
         &mut self,
         owner: &[u8],
-        is_question: bool,
+        known: Option<usize>,
         ttl_s: u32,
         rrset: &RRset<'_>,
         with_signatures: bool,
@@ -153,7 +164,7 @@ impl<'o> Message<'o> {
         for number in 0..total {
             let rdata = rdatas.next().unwrap_or(Err(Damage("an RRset"))).map_err(Stop::Damage)?;
             let rrtype = if number < rrset.rdatas { rrset.rrtype } else { RRSIG };
-            self.record(owner, is_question, &mut pointer, rrtype, ttl_s, rdata)?;
+            self.record(owner, known, &mut pointer, rrtype, ttl_s, rdata)?;
         }
         Ok(total)
     }
@@ -162,7 +173,7 @@ impl<'o> Message<'o> {
     fn record(
         &mut self,
         owner: &[u8],
-        is_question: bool,
+        known: Option<usize>,
         pointer: &mut Option<[u8; 2]>,
         rrtype: u16,
         ttl_s: u32,
@@ -170,7 +181,7 @@ impl<'o> Message<'o> {
     ) -> Result<(), Stop> {
         match pointer {
             Some(pointer) => self.put(&*pointer)?,
-            None => *pointer = self.owner(owner, is_question)?,
+            None => *pointer = self.owner(owner, known)?,
         }
         let [ttl_0, ttl_1, ttl_2, ttl_3] = ttl_s.to_be_bytes();
         let [type_0, type_1] = rrtype.to_be_bytes();
@@ -201,14 +212,14 @@ impl<'o> Message<'o> {
         self.put(rest)
     }
 
-    /// Write an owner name; return what later records of the RRset write in its place.
-    fn owner(&mut self, name: &[u8], is_question: bool) -> Result<Option<[u8; 2]>, Stop> {
+    /// Write an owner name, which is at *known* already; return what later records of the RRset write in its place.
+    fn owner(&mut self, name: &[u8], known: Option<usize>) -> Result<Option<[u8; 2]>, Stop> {
         let start = self.size;
-        if is_question && self.pointers_left > 0 && name.len() > 1 {
-            // The whole of the question's name is the first suffix there is.
+        if let (Some(offset), true) = (known, self.pointers_left > 0) {
             self.pointers_left -= 1;
-            self.put(&[0xC0, HEADER_OCTETS as u8])?;
-            return Ok(Some([0xC0, HEADER_OCTETS as u8]));
+            let pointer = (0xC000 | offset as u16).to_be_bytes();
+            self.put(&pointer)?;
+            return Ok(Some(pointer));
         }
         self.name(name)?;
         if name.len() <= 1 {
@@ -226,55 +237,49 @@ impl<'o> Message<'o> {
             return self.put(name);
         }
         self.put_question();
-        let mut starts = [0; 128];
-        let Some(labels) = label_starts(name, &mut starts) else { return self.put(name) };
-        let mut hashes = [0; 128];
-        suffix_hashes(name, &starts[..labels], &mut hashes);
         let begin = self.size;
-        let mut known = None;
-        let mut fresh = labels;
-        for (index, (&start, &hash)) in starts[..labels].iter().zip(&hashes).enumerate() {
-            known = self.find(hash, &name[start as usize..]);
+        let (mut at, mut known) = (0, None);
+        while name[at] != 0 {
+            known = self.find(&name[at..]);
             if known.is_some() {
-                fresh = index;
                 break;
             }
+            at += 1 + name[at] as usize;
         }
         match known {
             Some(offset) => {
-                self.put(&name[..usize::from(starts[fresh])])?;
+                self.put(&name[..at])?;
                 self.pointers_left -= 1;
                 self.put(&(0xC000 | offset).to_be_bytes())?;
             }
             None => self.put(name)?,
         }
-        for (&start, &hash) in starts[..fresh].iter().zip(&hashes) {
-            if begin + start as usize <= POINTER_OFFSET_MAX {
-                self.suffixes.put(hash, begin + start as usize);
-            }
-        }
+        self.put_suffixes(name, at, begin);
         Ok(())
+    }
+
+    /// Make known the suffixes of *name* that begin before *end*; the name is at *begin*.
+    fn put_suffixes(&mut self, name: &[u8], end: usize, begin: usize) {
+        let mut at = 0;
+        while at < end && begin + at <= POINTER_OFFSET_MAX {
+            self.suffixes.put(mark(&name[at..]), begin + at);
+            at += 1 + name[at] as usize;
+        }
     }
 
     /// Make the question's suffixes known, which most replies don't need.
     fn put_question(&mut self) {
-        if self.has_question {
-            return;
-        }
-        self.has_question = true;
-        let mut starts = [0; 128];
-        let mut hashes = [0; 128];
-        let labels = label_starts(self.question, &mut starts).unwrap_or(0);
-        suffix_hashes(self.question, &starts[..labels], &mut hashes);
-        for (start, hash) in starts[..labels].iter().zip(&hashes) {
-            self.suffixes.put(*hash, HEADER_OCTETS + *start as usize);
+        if !self.has_question {
+            self.has_question = true;
+            self.put_suffixes(self.question, self.question.len() - 1, HEADER_OCTETS);
         }
     }
 
-    fn find(&self, hash: u32, suffix: &[u8]) -> Option<u16> {
-        let mut number = self.suffixes.buckets[hash as usize % BUCKETS];
+    fn find(&self, suffix: &[u8]) -> Option<u16> {
+        let mark = mark(suffix);
+        let mut number = self.suffixes.buckets[mark as usize % BUCKETS];
         while let Some(known) = self.suffixes.written.get(number as usize) {
-            if known.hash == hash && self.is_at(known.offset as usize, suffix) {
+            if known.mark == mark && self.is_at(known.offset as usize, suffix) {
                 return Some(known.offset);
             }
             number = known.before;
@@ -340,16 +345,4 @@ pub fn finish(
     }
     out[size..size + opt.len()].copy_from_slice(opt);
     size + opt.len()
-}
-
-/// Hash each suffix of *name*, from the shortest to the longest.
-fn suffix_hashes(name: &[u8], starts: &[u8], hashes: &mut [u32; 128]) {
-    let mut hash = 0x9E37_79B9_u32;
-    for (index, start) in starts.iter().enumerate().rev() {
-        let start = *start as usize;
-        for octet in &name[start..start + 1 + name[start] as usize] {
-            hash = (hash ^ u32::from(octet.to_ascii_lowercase())).wrapping_mul(0x0100_0193);
-        }
-        hashes[index] = hash;
-    }
 }

@@ -295,7 +295,7 @@ impl<'x> Exchange<'x> {
         if self.query.qclass != IN {
             return Ok(NOTAUTH);
         }
-        let qname = put_qname(&self.query, &mut scratch.names);
+        let qname = scratch.names.put_question(self.query.qname());
         let owner = scratch.owners.name();
         if !owner.set(scratch.names.get(qname)) {
             return Err(Damage("the question"));
@@ -307,7 +307,7 @@ impl<'x> Exchange<'x> {
 
     fn answer_other_class(&self, scratch: &mut Scratch, out: &mut [u8]) -> Decision {
         let query = &self.query;
-        let qname = put_qname(query, &mut scratch.names);
+        let qname = scratch.names.put_question(query.qname());
         let text: &[u8] = match scratch.names.get(qname) {
             _ if query.qclass != CHAOS || !matches!(query.qtype, TXT | ANY) => &[],
             b"\x07version\x04bind\0" | b"\x07version\x06server\0" => &self.settings.version,
@@ -348,7 +348,7 @@ impl<'x> Exchange<'x> {
         if out.len() < size_max {
             return Ok(Decision::Punt);
         }
-        let qname = put_qname(query, &mut scratch.names);
+        let qname = scratch.names.put_question(query.qname());
         let entries = recycle(std::mem::take(&mut scratch.entries));
         let mut sections = Sections::new(&mut scratch.names, entries);
         let found = look_up(view, qname, query.qtype, is_do, &mut scratch.owners, &mut sections);
@@ -375,7 +375,6 @@ impl<'x> Exchange<'x> {
         let size = match written {
             Ok(true) => message.finish(query.message_id, flags, opt.octets()),
             Ok(false) => {
-
                 let end = HEADER_SIZE_OCTETS + query.question.len();
                 finish(out, query.message_id, flags | TC, self.counts(), end, opt.octets())
             }
@@ -430,12 +429,6 @@ fn write(
         }
     }
     Ok(true)
-}
-
-/// Keep the question's name in lower case, as the first of all names.
-fn put_qname(query: &Query<'_>, names: &mut Names) -> Place {
-    names.clear();
-    names.put_lower(query.qname())
 }
 
 fn kind(rcode: u16, is_authoritative: bool, entries: &[Entry<'_>]) -> Kind {

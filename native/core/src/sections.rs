@@ -18,9 +18,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// The name that was asked.
-    pub fn is_question(self) -> bool {
-        self.start == 0
+    /// Where the name begins; those that begin within the question's name end with it.
+    pub fn start(self) -> usize {
+        self.start as usize
     }
 
     /// The octets of the name.
@@ -33,14 +33,10 @@ impl Place {
 #[derive(Default)]
 pub struct Names {
     octets: Vec<u8>,
+    question: usize,
 }
 
 impl Names {
-    /// Forget all names.
-    pub fn clear(&mut self) {
-        self.octets.clear();
-    }
-
     /// Keep *name*, which has at most 255 octets.
     #[inline]
     pub fn put(&mut self, name: &[u8]) -> Place {
@@ -49,11 +45,23 @@ impl Names {
         Place { start, size: name.len() as u8 }
     }
 
-    /// Keep *name* in lower case.
-    pub fn put_lower(&mut self, name: &[u8]) -> Place {
+    /// The last *size* octets of the question's name.
+    pub fn end_of_question(&self, size: usize) -> Place {
+        Place { start: (self.question - size) as u32, size: size as u8 }
+    }
+
+    /// The size of the question's name.
+    pub fn question_size(&self) -> usize {
+        self.question
+    }
+
+    /// Keep the question's name, in lower case, before all others.
+    pub fn put_question(&mut self, name: &[u8]) -> Place {
+        self.octets.clear();
         let place = self.put(name);
         // Length octets are at most 63, below "A".
-        self.octets[place.start as usize..].make_ascii_lowercase();
+        self.octets.make_ascii_lowercase();
+        self.question = name.len();
         place
     }
 

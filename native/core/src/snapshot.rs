@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::name::Owner;
+use crate::name::{Owner, KEY_ROOM};
 use crate::pages::{Damage, Pages, Row, Seat, Tree};
 use crate::rows::{Node, ZoneHeader};
 
@@ -30,7 +30,12 @@ pub struct Snapshot<'a> {
     names: Tree,
     zones: Tree,
     known: Cell<Option<Known<'a>>>,
+    apex: Cell<Option<(u32, Option<Node<'a>>)>>,
+    wildcard: Cell<Option<(u32, Below<'a>)>>,
 }
+
+/// What is at a name: its RRsets, or whether names below it exist.
+pub type Below<'a> = Result<Node<'a>, bool>;
 
 /// The rows next to a place in table `names` where no row is, as far as they are of one zone:
 /// their owner keys.
@@ -43,7 +48,15 @@ pub struct Neighbours<'a> {
 
 impl<'a> Snapshot<'a> {
     pub(crate) fn new(pages: Pages<'a>, tables: Tree, names: Tree, zones: Tree) -> Self {
-        Snapshot { pages, tables, names, zones, known: Cell::new(None) }
+        Snapshot {
+            pages,
+            tables,
+            names,
+            zones,
+            known: Cell::new(None),
+            apex: Cell::new(None),
+            wildcard: Cell::new(None),
+        }
     }
 
     /// Return the table *name* of the environment.
@@ -154,8 +167,42 @@ impl<'a> Snapshot<'a> {
         Ok(row.and_then(|row| row.key.strip_prefix(&key[..4])))
     }
 
-    /// Return the RRsets at *key*, or whether rows below it exist.
-    pub fn node_or_any_below(&self, key: &[u8]) -> Result<Result<Node<'a>, bool>, Damage> {
+    /// Return the RRsets at the apex of *zone*, in which *owner* is.  Most negative answers need
+    /// it, so the last one is kept.
+    pub fn apex(&self, zone: &Zone, owner: &mut Owner) -> Result<Option<Node<'a>>, Damage> {
+        let zone_id = zone.header.zone_id;
+        match self.apex.get() {
+            Some((known, node)) if known == zone_id => Ok(node),
+            _ => {
+                let node = self.node(zone_id, owner, zone.depth)?;
+                self.apex.set(Some((zone_id, node)));
+                Ok(node)
+            }
+        }
+    }
+
+    /// Return what is at the wildcard below the name at *depth* of *owner*.  Most names that do not
+    /// exist would be just below the apex, so the last wildcard there is kept.
+    pub fn wildcard(
+        &self,
+        zone: &Zone,
+        owner: &mut Owner,
+        depth: usize,
+    ) -> Result<Below<'a>, Damage> {
+        let zone_id = zone.header.zone_id;
+        match self.wildcard.get() {
+            Some((known, found)) if known == zone_id && depth == zone.depth => return Ok(found),
+            _ => {}
+        }
+        let mut room = [0; KEY_ROOM];
+        let found = self.node_or_any_below(owner.wildcard_key(zone_id, depth, &mut room))?;
+        if depth == zone.depth {
+            self.wildcard.set(Some((zone_id, found)));
+        }
+        Ok(found)
+    }
+
+    fn node_or_any_below(&self, key: &[u8]) -> Result<Below<'a>, Damage> {
         let seat = self.names.seek(self.pages, key)?;
         let row = seat.row()?;
         Ok(match row {
