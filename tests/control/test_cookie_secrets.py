@@ -1,4 +1,4 @@
-"""The secrets of cookies: staged, sealed, renewed by the leader, readable with the cluster's key."""
+"""The secrets of cookies: staged, sealed, renewed by the leader, read with the cluster's key."""
 
 import asyncio
 

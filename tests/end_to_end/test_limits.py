@@ -1,0 +1,173 @@
+"""DNS cookies of one node at another, the roll-over of their secret, limits with four workers."""
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import dns.edns
+import dns.message
+import pytest
+
+from .cluster import Cluster
+from .conftest import ClusterOf
+from .test_tls import TLS, make_certificates
+from .waiting import eventually
+
+CLIENT_COOKIE = b"clientck"
+STRICT = {"rate_limit": {"answers_per_s": 20, "exempt": []}}
+
+
+def ask(port: int, cookie: bytes, address: str = "127.0.0.1") -> dns.message.Message:
+    """Return the reply to a query with the COOKIE option *cookie*, sent from *address*."""
+    options = [dns.edns.GenericOption(10, cookie)]
+    query = dns.message.make_query("example.com", "MX", use_edns=0, options=options)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind((address, 0))
+        udp.settimeout(5)
+        udp.connect(("127.0.0.1", port))
+        udp.send(query.to_wire())
+        return dns.message.from_wire(udp.recv(4096))
+
+
+def learn(cluster: Cluster, n: int, address: str = "127.0.0.1") -> bytes:
+    """Return the cookie of node *n*, once it makes some."""
+
+    def cookie() -> bytes:
+        options = ask(cluster.ports[n], CLIENT_COOKIE, address).options
+        return options[0].to_wire() if options else b""
+
+    return eventually(cookie, 20, f"node {n} to answer with a cookie", ignore=(TimeoutError,))
+
+
+def is_good(cluster: Cluster, n: int, cookie: bytes, address: str = "127.0.0.1") -> bool:
+    """Whether node *n* finds *cookie* good: by the counter of such."""
+    before = good(cluster, n)
+    ask(cluster.ports[n], cookie, address)
+    return good(cluster, n) == before + 1
+
+
+def good(cluster: Cluster, n: int) -> int:
+    match = re.search(r"good (\d+)", cluster.status(n)["cookies"])
+    assert match
+    return int(match[1])
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_the_cookie_of_one_node_is_good_at_the_others(
+    cluster_of: ClusterOf, tmp_path: Path, is_tls: bool
+) -> None:
+    if is_tls:
+        make_certificates(tmp_path / "cluster")
+    cluster = cluster_of(settings=TLS if is_tls else None)
+    cluster.start_all()
+    for n in cluster.ports:
+        learn(cluster, n)
+    cookie = learn(cluster, 0)
+    for n in cluster.ports:
+        assert is_good(cluster, n, cookie)
+        assert not is_good(cluster, n, CLIENT_COOKIE + bytes(16))
+        keys = cluster.data_dir(n) / "cluster.keys"
+        assert keys.stat().st_mode & 0o777 == 0o600
+        assert keys.read_bytes() == (cluster.data_dir(0) / "cluster.keys").read_bytes()
+
+
+def test_a_roll_over_is_noticed_by_no_client_and_survives_a_restart(cluster_of: ClusterOf) -> None:
+    cluster = cluster_of()
+    cluster.start_all()
+    for n in cluster.ports:
+        learn(cluster, n)
+    cookie = learn(cluster, 1)
+    assert cluster.console(2, "ROLL-COOKIES")[-1].startswith("OK")
+    assert cluster.console(0, "ROLL-COOKIES")[-1].startswith("REFUSED")
+    for n in cluster.ports:
+        eventually(lambda: is_good(cluster, n, cookie), 10, "the old cookie to be good")  # noqa: B023
+    cluster.restart_hard(1)
+    learn(cluster, 1)
+    assert is_good(cluster, 1, cookie)
+    assert cluster.console(2, "ROLL-COOKIES now")[-1].startswith("OK")
+    for n in cluster.ports:
+        eventually(lambda: not is_good(cluster, n, cookie), 10, "the old cookie to end")  # noqa: B023
+    cookie = learn(cluster, 0)
+    for n in cluster.ports:
+        eventually(lambda: is_good(cluster, n, cookie), 10, "the new cookie to be good")  # noqa: B023
+    history = cluster.done(0, "HISTORY").lines
+    assert sum("dns-node/cookie-secrets: renewed (sealed)" in line for line in history) == 3
+
+
+def test_users_can_not_touch_the_secret_and_no_text_shows_it(cluster_of: ClusterOf) -> None:
+    cluster = cluster_of(nodes=1)
+    cluster.start_all()
+    learn(cluster, 0)
+    for line in ("KV SET dns-node/x y", "KV DEL dns-node/cookie-secrets",
+                 "KV GET dns-node/cookie-secrets"):  # fmt: skip
+        assert cluster.say(0, *line.split()).status == 1
+    texts = "\n".join(cluster.done(0, verb).out for verb in ("STATUS", "HISTORY", "MEMBERS"))
+    assert "v1." not in texts
+
+
+def test_a_worker_that_is_restarted_and_one_without_its_node_know_the_secret(
+    cluster_of: ClusterOf,
+) -> None:
+    cluster = cluster_of(nodes=1)
+    cluster.start_all()
+    cookie = learn(cluster, 0)
+    cluster.kill(0, which="worker")
+    eventually(
+        lambda: ask(cluster.ports[0], cookie).options[0].to_wire() == cookie,
+        10, "the new worker to echo the cookie", ignore=(OSError,),
+    )  # fmt: skip
+    cluster.kill(0, which="node")
+    assert ask(cluster.ports[0], cookie).options[0].to_wire() == cookie
+
+
+@pytest.mark.skipif(shutil.which("kdig") is None, reason="kdig is not installed")
+def test_kdig_with_cookies(cluster_of: ClusterOf) -> None:
+    cluster = cluster_of(nodes=1)
+    cluster.start_all()
+    learn(cluster, 0)
+    command = ["kdig", "+cookie", "-p", str(cluster.ports[0]), "@127.0.0.1", "example.com", "MX"]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
+    assert "status: NOERROR" in text and "mx1.example.com." in text
+    assert re.search(r"COOKIE: [0-9A-F]{16}01000000[0-9A-F]{24}", text), text
+
+
+def test_four_workers_hold_one_limit_and_the_log_says_who_is_limited(
+    cluster_of: ClusterOf,
+) -> None:
+    cluster = cluster_of(nodes=1, workers=4, settings=STRICT)
+    cluster.start_all()
+    cookie = learn(cluster, 0, "127.0.9.1")
+    query = dns.message.make_query("example.com", "MX").to_wire()
+    sockets = []
+    for _ in range(64):
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.8.8", 0))
+        udp.connect(("127.0.0.1", cluster.ports[0]))
+        udp.settimeout(0.25)
+        sockets.append(udp)
+    whole, began_s = 0, time.monotonic()
+    for _ in range(8):
+        for udp in sockets:
+            udp.send(query)
+        for udp in sockets:
+            try:
+                whole += udp.recv(4096)[2] & 2 == 0
+            except TimeoutError:
+                break  # the rest of this round was dropped, or comes in the next
+    took_s = time.monotonic() - began_s
+    assert 10 <= whole <= 20 * (1 + took_s) * 1.2 + 5
+    # The others are served: those of another netblock, with a cookie, over TCP.
+    assert cluster.values(0, "example.com", "MX")
+    for _ in range(60):
+        assert ask(cluster.ports[0], cookie, "127.0.9.1").answer
+        assert cluster.values(0, "example.com", "MX", tcp=True)
+    for udp in sockets:
+        udp.close()
+    line = r"rate limit: 127\.0\.8\.0/24 is limited: too many answers about example\.com\."
+    cluster.processes[0].err.wait_for(line, deadline_s=10)
+    limits = cluster.status(0)["rate limit"]
+    match = re.fullmatch(r"mode on, dropped (\d+), replaced (\d+), noted 0", limits)
+    assert match and int(match[1]) + int(match[2]) >= 512 - whole - 64
