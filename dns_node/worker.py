@@ -12,7 +12,8 @@ Its start description (JSON in the environment, see `supervise.launch`)::
 Control messages, one JSON object each.  To the worker: ``{"do": "generation"}`` (the store has a
 new one), ``{"do": "settings", "settings": {…}}``, ``{"do": "ping", "token": …}``,
 ``{"do": "stop"}``, and from the supervisor ``{"event": "node", "state": "started"}``.  From it:
-``{"ready": true, "worker": N, "pid": P}`` after its start and the node's, ``{"pong": token}``.
+``{"ready": true, "worker": N, "pid": P, "data_path": "native"}`` after its start and the node's,
+``{"pong": token}``.
 """
 
 import gc
@@ -38,6 +39,14 @@ from dns_node.net.answering import Answering
 from dns_node.net.control_channel import Channel
 from dns_node.net.dnstap import Dnstap
 from dns_node.net.events import EventRing, Writer
+from dns_node.net.native import (
+    NATIVE,
+    PYTHON,
+    NativeReader,
+    NoNativeError,
+    load_core,
+    make_core,
+)
 from dns_node.net.query_log import QueryLog
 from dns_node.net.tcp import TcpFactory, TcpLimits
 from dns_node.net.udp import UdpReader
@@ -72,6 +81,7 @@ class Worker:
         shared = mmap.mmap(start["limits"], 0)
         block = SharedBlock(shared, self._number)
         self._answering = Answering(Counters(counters), self._report, block)
+        self._data_path = self._take_core(start)
         self._factory = TcpFactory(self._answering, reactor)
         self._udp = [
             UdpReader(
@@ -85,6 +95,18 @@ class Worker:
         self._control = Channel(start["control"], self._take)
         self._is_stopping = False
         self.apply(start.get("settings", {}))
+
+    def _take_core(self, start: dict[str, Any]) -> str:
+        """Answer natively if that can be; return what STATUS calls the data path."""
+        try:
+            core = make_core(load_core(), start["counters"], start["limits"], self._number)
+        except NoNativeError as error:
+            return f"{PYTHON} ({error})"
+        except Exception as error:
+            self._report("the native data path can't be used", error)
+            return f"{PYTHON} ({error})"
+        self._answering.native = core
+        return NATIVE
 
     def run(self) -> None:
         """Answer until SIGTERM or a stop message."""
@@ -110,7 +132,10 @@ class Worker:
 
     def say_ready(self) -> None:
         """Tell the node that this worker answers."""
-        self._control.send({"ready": True, "worker": self._number, "pid": os.getpid()})
+        self._control.send({
+            "ready": True, "worker": self._number, "pid": os.getpid(),
+            "data_path": self._data_path,
+        })  # fmt: skip
 
     def check_store(self) -> None:
         """Open the store when there is one by now, or its newest generation; again every second."""
@@ -123,10 +148,15 @@ class Worker:
         reader = self._answering.reader
         try:
             if reader is None:
-                fresh = Reader(self._data_directory)
+                core = self._answering.native
+                fresh = (
+                    Reader(self._data_directory)
+                    if core is None
+                    else NativeReader(core, self._data_directory)
+                )
                 fresh.reset()
                 self._answering.reader = fresh
-            elif isinstance(reader, Reader):
+            elif isinstance(reader, Reader | NativeReader):
                 reader.reopen()
                 reader.reset()
         except StoreError as error:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -20,7 +20,11 @@ from dns_node.answer.respond import (
 from dns_node.answer.shared_block import SharedBlock, changes_s, secrets_at
 from dns_node.metrics import INDEX, Counters
 from dns_node.net.events import Event, EventRing
+from dns_node.net.native import NativeFaultError, configure_core
 from dns_node.zone.view import View
+
+if TYPE_CHECKING:
+    from dns_node._native import Answer, Core, Punt
 
 
 class Reader(View, Protocol):
@@ -48,7 +52,6 @@ _QUERIES_IPV6: Final = INDEX["queries_ipv6"]
 _EDNS: Final = INDEX["edns_queries"]
 _FAULTS: Final = INDEX["answer_faults"]
 _LOG_DROPPED: Final = INDEX["log_dropped"]
-_BATCHES: Final = INDEX["batches"]
 _RECEIVED: Final = INDEX["received_octets"]
 _SENT: Final = INDEX["sent_octets"]
 _RATE_DROPPED: Final = INDEX["rate_dropped"]
@@ -75,8 +78,9 @@ class Answering:
         report: Callable[[str, BaseException], None],
         block: SharedBlock | None = None,
     ):
-        self._block = SharedBlock.private() if block is None else block
-        self.limiter = RateLimiter(self._block, RateLimits())
+        self.block = SharedBlock.private() if block is None else block
+        self.limiter = RateLimiter(self.block, RateLimits())
+        self.native: Core | None = None
         self._secrets_version = -1
         self._secrets_change_s = 0
         self.has_cookies = True
@@ -94,10 +98,9 @@ class Answering:
         """Move to the newest revision of the store."""
         self._now_s = time.time()
         self._now_us = time.monotonic_ns() // 1000
-        version = self._block.secrets_version
+        version = self.block.secrets_version
         if version != self._secrets_version or self._now_s >= self._secrets_change_s:
             self._take_secrets(version)
-        self.counters.add(_BATCHES)
         self._has_store_fault = False
         self._view = self.reader
         if self.reader is not None:
@@ -118,7 +121,7 @@ class Answering:
 
     def _take_secrets(self, version: int) -> None:
         """Take the cookies' secrets from the block; they are right until the next change."""
-        secrets = self._block.secrets()
+        secrets = self.block.secrets()
         if secrets is None:
             return  # they are being written: the next batch sees them
         now_s = int(self._now_s)
@@ -134,6 +137,8 @@ class Answering:
         self.settings = settings
         self.limiter.limits = limits
         self._secrets_version = -1
+        if self.native is not None:
+            configure_core(self.native, settings, limits, self.has_cookies)
 
     def answer(self, octets: bytes, client: Client, local: Local) -> bytes | None:
         """Return the octets of the reply, or None when nothing is to be sent."""
@@ -160,10 +165,74 @@ class Answering:
             counters.add(_DROPPED)
             return None
         self._count(octets, reply)
-        for sink in self.sinks:
-            if not sink.put(Event(self._now_s, client, local, octets, reply.octets)):
-                counters.add(_LOG_DROPPED)
+        if self.sinks:
+            self._tell(Event(self._now_s, client, local, octets, reply.octets))
         return reply.octets
+
+    def serve(self, socket: int, is_wildcard: bool, local: Local) -> "tuple[int, list[Punt]]":
+        """Have the core answer what waits at a UDP socket; return how many datagrams there were
+        and those that are left to `answer`, in a batch of their own.  There is a core."""
+        assert self.native is not None
+        try:
+            received, (punts, answers) = self.native.serve(
+                socket, is_wildcard, time.time(), time.monotonic_ns() // 1000, bool(self.sinks)
+            )
+        except BaseException as error:
+            self._lose_core(error)
+            return 0, []
+        if answers:
+            self._tell_answers(answers, local, is_tcp=False)
+        if not punts:
+            return received, []
+        self._report_fault()
+        return received, punts
+
+    def serve_stream(
+        self, octets: bytes, client: Client, local: Local, queries_max: int
+    ) -> tuple[int, int, bytes, str]:
+        """Have the core answer whole queries of a stream, at most *queries_max*.
+
+        Return the octets and queries that are consumed, their framed replies, and why it ended:
+        ``empty`` (no further whole query), ``share``, ``punt`` (the next query is left to
+        `answer`), ``drop`` (the last was none: the connection has to end) or ``lost``.
+        """
+        assert self.native is not None
+        try:
+            consumed, queries, replies, end, answers = self.native.serve_stream(
+                octets, client.address, client.port, time.time(), queries_max, bool(self.sinks)
+            )
+        except BaseException as error:
+            self._lose_core(error)
+            return 0, 0, b"", "lost"
+        if answers:
+            self._tell_answers(answers, local, is_tcp=True)
+        if end == "punt":
+            self._report_fault()
+        return consumed, queries, replies, end
+
+    def _lose_core(self, error: BaseException) -> None:
+        """Go on without the core, which failed outside of an answer."""
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        self.native = None
+        self.counters.add(_FAULTS)
+        self._report("the native data path failed, Python goes on", error)
+
+    def _report_fault(self) -> None:
+        assert self.native is not None
+        fault = self.native.take_fault()
+        if fault is not None:
+            self._report("a query could not be answered natively", NativeFaultError(fault))
+
+    def _tell_answers(self, answers: "list[Answer]", local: Local, *, is_tcp: bool) -> None:
+        now_s = time.time()
+        for query, reply, address, port in answers:
+            self._tell(Event(now_s, Client(address, port, is_tcp), local, query, reply))
+
+    def _tell(self, event: Event) -> None:
+        for sink in self.sinks:
+            if not sink.put(event):
+                self.counters.add(_LOG_DROPPED)
 
     def _limit(self, octets: bytes, client: Client, reply: Reply) -> Reply | Drop | None:
         """Return what is sent in place of *reply*, if anything is."""

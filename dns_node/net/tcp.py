@@ -1,6 +1,6 @@
 """Answering over TCP (RFC 7766): pipelined, bounded in every direction."""
 
-from collections import Counter
+import time
 from typing import Any, Final
 
 import msgspec
@@ -13,16 +13,21 @@ from dns_node.answer.respond import Client
 from dns_node.errors import WireError
 from dns_node.metrics import INDEX
 from dns_node.net.answering import Answering
+from dns_node.net.connection_limits import ConnectionLimits
 from dns_node.net.proxy import SIGNATURE, begins_header, parse_header
 
 QUERIES_PER_TURN_MAX: Final = 64
 """Queries of one connection before others have their turn."""
+
+NATIVE_QUERIES_PER_TURN_MAX: Final = 256
+"""The same where the core answers, which takes a tenth of the time."""
 
 QUERIES_MAX: Final = 1000
 """Queries of one connection; then it is closed, and the client opens another."""
 
 _QUERIES_TCP: Final = INDEX["queries_tcp"]
 _REPLIES_TCP: Final = INDEX["replies_tcp"]
+_BATCHES: Final = INDEX["batches"]
 _ACCEPTED: Final = INDEX["tcp_accepted"]
 _REFUSED: Final = INDEX["tcp_refused"]
 _IDLE_CLOSED: Final = INDEX["tcp_idle_closed"]
@@ -31,7 +36,7 @@ _PROXY_REFUSED: Final = INDEX["proxy_refused"]
 
 
 class TcpLimits(msgspec.Struct, frozen=True):
-    """Bounds of one worker's connections."""
+    """Bounds of the node's connections, those of all workers together."""
 
     connections: int = 1000
     connections_per_address: int = 100
@@ -154,34 +159,69 @@ class TcpConnection(Protocol):
         """Answer whole queries of the buffer, up to a turn's share."""
         if self._may_have_header and not self._read_header():
             return
-        answering = self.factory.answering
-        is_reading = False
-        done = 0
-        try:
-            while done < QUERIES_PER_TURN_MAX and not self._is_paused and not self._is_closing:
-                query = self._take_query()
-                if query is None:
-                    break
-                if not is_reading:
-                    is_reading = True
-                    answering.begin()
-                done += 1
-                self._answer(query)
-        finally:
-            if is_reading:
-                answering.end()
+        began_s = time.perf_counter()
+        if self.factory.answering.native is not None:
+            done, is_share_used = self._answer_natively(began_s)
+        else:
+            done = self._answer_by_definition(QUERIES_PER_TURN_MAX, began_s)
+            is_share_used = done == QUERIES_PER_TURN_MAX
+            self.factory.answering.counters.add(_QUERIES_TCP, done)
+            self.factory.answering.counters.add(_BATCHES, 1 if done else 0)
         if done:
             self._active_s = self.factory.clock.seconds()
-            answering.counters.add(_QUERIES_TCP, done)
         if self._is_closing or self._is_paused:
             return
-        if done == QUERIES_PER_TURN_MAX:
+        if is_share_used:
             self._pause_reading(True)
             self._next_turn = self.factory.clock.callLater(0, self._take_turn)
         elif self._is_input_ended:
             self._close()
         else:
             self._pause_reading(False)
+
+    def _answer_by_definition(self, queries_max: int, began_s: float) -> int:
+        """Answer at most *queries_max* queries; return how many."""
+        answering = self.factory.answering
+        done = replies = 0
+        try:
+            while done < queries_max and not self._is_paused and not self._is_closing:
+                query = self._take_query()
+                if query is None:
+                    break
+                if not done:
+                    answering.begin()
+                done += 1
+                replies += self._answer(query)
+        finally:
+            if done:
+                answering.end()
+        if replies:
+            answering.counters.add_latency(time.perf_counter() - began_s, replies)
+        return done
+
+    def _answer_natively(self, began_s: float) -> tuple[int, bool]:
+        """Answer by the core, and what it hands up by the definition; return how many queries that
+        were, and whether others have their turn now."""
+        answering = self.factory.answering
+        done, end = 0, "punt"
+        while end == "punt" and not self._is_paused and not self._is_closing:
+            share = min(NATIVE_QUERIES_PER_TURN_MAX - done, QUERIES_MAX - self._queries)
+            if share <= 0:
+                return done, True
+            consumed, queries, replies, end = answering.serve_stream(
+                bytes(self._buffer), self._client, self._local, share
+            )
+            del self._buffer[:consumed]
+            done += queries
+            self._queries += queries
+            if replies:
+                self.transport.write(replies)
+            if end == "punt" and self._answer_by_definition(1, began_s):
+                answering.counters.add(_QUERIES_TCP)
+                done += 1
+        if end == "drop" or self._queries >= QUERIES_MAX:
+            self._close()
+        return done, end in ("share", "lost")
 
     def _take_query(self) -> bytes | None:
         buffer = self._buffer
@@ -194,17 +234,19 @@ class TcpConnection(Protocol):
         del buffer[:end]
         return query
 
-    def _answer(self, query: bytes) -> None:
+    def _answer(self, query: bytes) -> int:
+        """Answer one query; return how many replies that made."""
         self._queries += 1
         reply = self.factory.answering.answer(query, self._client, self._local)
         if reply is None:
             # No DNS client sends this; over TCP silence would only hold the connection.
             self._close()
-            return
+            return 0
         self.factory.answering.counters.add(_REPLIES_TCP)
         self.transport.write(len(reply).to_bytes(2, "big") + reply)
         if self._queries >= QUERIES_MAX:
             self._close()
+        return 1
 
     def _read_header(self) -> bool:
         """Read the PROXY header that may stand at the beginning; False: wait for more, or over."""
@@ -274,21 +316,24 @@ class TcpFactory(Factory):
         self.limits = TcpLimits()
         self.proxies = Networks(())
         self.connections: set[TcpConnection] = set()
-        self._by_address: Counter[str] = Counter()
+        self._counted = ConnectionLimits(answering.block)
 
     def admit(self, connection: TcpConnection) -> bool:
         """Count a new connection; False when there are too many."""
         address = connection.peer
         counters = self.answering.counters
-        is_full = len(self.connections) >= self.limits.connections
-        of_address = self._by_address[address]
+        counted = self._counted
+        is_full = counted.connections() >= self.limits.connections
         is_proxy = bool(self.proxies.texts) and self.proxies.lists(address)
-        if is_full or (of_address >= self.limits.connections_per_address and not is_proxy):
+        if is_full or (
+            not is_proxy
+            and counted.connections_of(address) >= self.limits.connections_per_address
+        ):
             counters.add(_REFUSED)
             return False
         counters.add(_ACCEPTED)
         counters.add(_OPEN)
-        self._by_address[address] += 1
+        counted.add(address)
         self.connections.add(connection)
         return True
 
@@ -296,10 +341,7 @@ class TcpFactory(Factory):
         """Count a connection's end."""
         self.connections.discard(connection)
         self.answering.counters.add(_OPEN, -1)
-        address = connection.peer
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
+        self._counted.remove(connection.peer)
 
     def finish_all(self) -> None:
         """Close every connection once its replies are out."""

@@ -27,15 +27,15 @@ fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn main() {
-    let mut found = Vec::new();
+    let mut sum = 0;
     for part in ["src", "../core/src"] {
         println!("cargo:rerun-if-changed={part}");
+        let mut found = Vec::new();
         collect(Path::new(part), &mut found);
-    }
-    found.sort();
-    let mut sum = 0;
-    for path in &found {
-        sum = checksum(sum, &fs::read(path).expect("the sources can be read"));
+        found.sort();
+        for path in &found {
+            sum = checksum(sum, &fs::read(path).expect("the sources can be read"));
+        }
     }
     println!("cargo:rustc-env=DNS_NODE_SOURCES={sum:08x}");
 }

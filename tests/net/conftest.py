@@ -1,6 +1,10 @@
 """A store with the example zones, and a worker over it that the tests of a module share."""
 
+import os
+
 import pytest
+
+from dns_node.net.native import CHOICE_VARIABLE, NATIVE, PYTHON, NoNativeError, load_core
 
 from tests.answer.dict_view import zone_from_text
 from tests.answer.example_zones import EXAMPLE, HOSTED, OTHER
@@ -16,8 +20,28 @@ def data_directory(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module", params=[PYTHON, NATIVE], autouse=True)
+def data_path(request):
+    """Have the workers of a module's tests answer by the definition, then natively; return which.
+
+    Without a native core (nothing to build it with) the tests of it are skipped.
+    """
+    if request.param == NATIVE:
+        try:
+            load_core({})
+        except NoNativeError as error:
+            pytest.skip(f"no native data path: {error}")
+    before = os.environ.get(CHOICE_VARIABLE)
+    os.environ[CHOICE_VARIABLE] = request.param
+    yield request.param
+    if before is None:
+        del os.environ[CHOICE_VARIABLE]
+    else:
+        os.environ[CHOICE_VARIABLE] = before
+
+
 @pytest.fixture(scope="module")
-def worker(data_directory):
+def worker(data_directory, data_path):
     """Return a running worker."""
     with WorkerProcess(data_directory) as process:
         yield process

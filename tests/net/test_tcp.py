@@ -103,11 +103,11 @@ def test_connections_of_one_address_and_of_all_are_limited(data_directory):
         open_connections = []
 
         def is_served(source):
-            connection = socket.create_connection(
-                ("127.0.0.1", worker.port), 20, (source, 0)
-            )
-            open_connections.append(connection)
             try:
+                connection = socket.create_connection(
+                    ("127.0.0.1", worker.port), 20, (source, 0)
+                )
+                open_connections.append(connection)
                 connection.sendall(query(1))
             except ConnectionError:
                 return False

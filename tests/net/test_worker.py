@@ -52,9 +52,13 @@ def test_settings_change_while_it_runs(data_directory):
         assert ask(worker).rcode() == dns.rcode.REFUSED
 
 
-def test_it_says_that_it_is_ready_to_a_node_that_was_restarted(worker):
+def test_it_says_that_it_is_ready_and_how_it_answers_to_a_node_that_was_restarted(
+    worker, data_path
+):
     worker.pair.far.send(b'{"event": "node", "state": "started"}\n')
-    assert worker.receive() == {"ready": True, "worker": 0, "pid": worker.child.pid}
+    ready = worker.receive()
+    assert ready.pop("data_path").startswith(data_path)
+    assert ready == {"ready": True, "worker": 0, "pid": worker.child.pid}
 
 
 def test_a_message_that_it_does_not_know_is_ignored(worker):

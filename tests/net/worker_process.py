@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from dns_node.metrics import BLOCK_SIZE_OCTETS, Counters
+from dns_node.net.native import CHOICE_VARIABLE
 from dns_node.net.sockets import bind_worker, settle
 from dns_node.store.writer import Writer
 from dns_node.supervise import pipe
@@ -67,7 +68,10 @@ class WorkerProcess:
             is_foreground=False,
         )  # fmt: skip
         self.pair.far.settimeout(DEADLINE_S)
-        assert self.receive()["ready"]
+        ready = self.receive()
+        assert ready["ready"]
+        wanted = os.environ.get(CHOICE_VARIABLE, ready["data_path"])
+        assert ready["data_path"].startswith(wanted), "what was asked for, not what is left of it"
 
     def receive(self) -> dict:
         """Return the next control message."""

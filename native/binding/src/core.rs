@@ -168,6 +168,8 @@ impl Core {
     }
 
     /// Return the reply, None when there is none, False when the definition has to answer.
+    #[pyo3(signature = (octets, address, port, is_tcp, now_s, now_us=0))]
+    #[allow(clippy::too_many_arguments)]
     fn respond<'py>(
         &mut self,
         python: Python<'py>,
@@ -176,9 +178,10 @@ impl Core {
         port: u16,
         is_tcp: bool,
         now_s: f64,
+        now_us: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         let client = client(address, port, is_tcp)?;
-        let now = Now { s: now_s, us: 0 };
+        let now = Now { s: now_s, us: now_us };
         match self.server.respond(octets, &client, now, &mut self.out) {
             Decision::Reply(size) => Ok(PyBytes::new(python, &self.out[..size]).into_any()),
             Decision::Drop => Ok(python.None().into_bound(python)),
@@ -205,8 +208,7 @@ impl Core {
         told.error.map_or(Ok((served.received, (told.punts, told.answers))), Err)
     }
 
-    /// One turn of a stream: (consumed, queries, replies, end, where the last query begins,
-    /// answers or None).
+    /// One turn of a stream: (consumed, queries, replies, end, answers or None).
     #[allow(clippy::too_many_arguments)]
     fn serve_stream<'py>(
         &mut self,
@@ -238,7 +240,7 @@ impl Core {
             StreamEnd::Punt => "punt",
             StreamEnd::Drop => "drop",
         };
-        (done.consumed, done.queries, replies, end, done.last, told.answers).into_pyobject(python)
+        (done.consumed, done.queries, replies, end, told.answers).into_pyobject(python)
     }
 
     /// The value of one row of *table*.
@@ -287,16 +289,16 @@ impl Core {
         found(python, seat.map_err(damaged)?.previous())
     }
 
-    #[pyo3(signature = (parts, message, ttl_s, now_s, error=None))]
+    #[pyo3(signature = (key, message, ttl_s, now_s, error=None))]
     fn cache_put(
         &mut self,
-        parts: KeyParts<'_>,
+        key: KeyParts<'_>,
         message: &[u8],
         ttl_s: u32,
         now_s: f64,
         error: Option<u16>,
     ) -> bool {
-        self.server.kept.cache.put(&key(&parts), message, ttl_s, now_s, error)
+        self.server.kept.cache.put(&native_key(&key), message, ttl_s, now_s, error)
     }
 
     /// (reply without OPT's options composed by the caller, whether it is due, its error) or None.
@@ -304,7 +306,7 @@ impl Core {
     fn cache_reply<'py>(
         &mut self,
         python: Python<'py>,
-        parts: KeyParts<'_>,
+        key: KeyParts<'_>,
         message_id: u16,
         flags: u16,
         question: &[u8],
@@ -312,8 +314,8 @@ impl Core {
         size_octets_max: usize,
         now_s: f64,
     ) -> Option<(Bound<'py, PyBytes>, bool, Option<u16>)> {
-        let asked = Asked { message_id, flags, question, is_do: parts.3 };
-        let found = self.server.kept.cache.find(&key(&parts), now_s)?;
+        let asked = Asked { message_id, flags, question, is_do: key.3 };
+        let found = self.server.kept.cache.find(&native_key(&key), now_s)?;
         let size = found.compose(&asked, opt, size_octets_max, &mut self.out);
         Some((PyBytes::new(python, &self.out[..size]), found.is_due, found.error()))
     }
@@ -354,7 +356,7 @@ type Found<'py> = Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
 /// A key as Python writes it: name in lower case, type, class, DO, CD.
 type KeyParts<'a> = (&'a [u8], u16, u16, bool, bool);
 
-fn key<'a>(parts: &KeyParts<'a>) -> Key<'a> {
+fn native_key<'a>(parts: &KeyParts<'a>) -> Key<'a> {
     let &(qname, qtype, qclass, is_do, is_cd) = parts;
     Key { qname, qtype, qclass, is_do, is_cd }
 }

@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 use crate::turn::{Kept, Limiter, Now, Responder, Turn};
 
 /// Datagrams of one wake-up: what waits at other sockets has its turn after that.
-pub const DATAGRAMS_MAX: usize = 4 * BATCH_SIZE_MAX;
+pub const DATAGRAMS_MAX: usize = 8 * BATCH_SIZE_MAX;
 
 /// Octets of replies for one stream after which no further query is answered in the same turn.
 pub const STREAM_REPLIES_OCTETS: usize = 65536;
@@ -57,7 +57,7 @@ pub enum StreamEnd {
     Empty,
     /// The share of queries or of octets is used up.
     Share,
-    /// The last query that was consumed has to be answered by the definition.
+    /// The next query has to be answered by the definition.
     Punt,
     /// The last query that was consumed is none: the connection has to end.
     Drop,
@@ -70,8 +70,6 @@ pub struct Streamed {
     pub consumed: usize,
     /// Queries consumed.
     pub queries: usize,
-    /// Where the last query begins, behind its length.
-    pub last: usize,
     /// Octets of replies, each behind its length, in `Server::stream`.
     pub replies_octets: usize,
     /// Why it ended.
@@ -165,6 +163,8 @@ impl Server {
             }
             let begin = Instant::now();
             let punts = self.answer_batch(received, now, witness);
+            // Counted before a client can know that it was answered.
+            self.write_tally();
             let sent = self.datagrams.send(socket);
             self.tally.add(Counter::RepliesUdp, sent.replies);
             self.tally.add(Counter::SendFailures, sent.failures);
@@ -173,7 +173,7 @@ impl Server {
             }
             served.received += received;
             served.punts += punts;
-            if received < BATCH_SIZE_MAX || punts > 0 {
+            if received < BATCH_SIZE_MAX / 4 || punts > 0 {
                 break;
             }
         }
@@ -245,30 +245,25 @@ impl Server {
                 done.end = StreamEnd::Share;
                 break;
             }
-            done.last = done.consumed + 2;
-            done.consumed = done.last + query.len();
-            done.queries += 1;
             let (head, room) = stream[done.replies_octets..].split_at_mut(2);
             let room = &mut room[..65535];
             let decision =
                 if is_readable { turn.answer(query, client, room) } else { Decision::Punt };
-            match decision {
-                Decision::Reply(size) => {
-                    head.copy_from_slice(&(size as u16).to_be_bytes());
-                    answered(query, &room[..size]);
-                    done.replies_octets += 2 + size;
-                    replies += 1;
-                }
-                Decision::Drop => {
-                    done.end = StreamEnd::Drop;
-                    break;
-                }
-                Decision::Punt => {
-                    turn.tally.add(Counter::NativePunts, 1);
-                    done.end = StreamEnd::Punt;
-                    break;
-                }
+            if decision == Decision::Punt {
+                turn.tally.add(Counter::NativePunts, 1);
+                done.end = StreamEnd::Punt;
+                break;
             }
+            done.consumed += 2 + query.len();
+            done.queries += 1;
+            let Decision::Reply(size) = decision else {
+                done.end = StreamEnd::Drop;
+                break;
+            };
+            head.copy_from_slice(&(size as u16).to_be_bytes());
+            answered(query, &room[..size]);
+            done.replies_octets += 2 + size;
+            replies += 1;
         }
         turn.tally.add(Counter::QueriesTcp, done.queries);
         turn.tally.add(Counter::RepliesTcp, replies);
