@@ -148,13 +148,13 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`limits`: bounds, so that no client takes all. Connections are counted per worker."""
+    """`limits`: bounds, so that no client takes all. Connections are those of all workers."""
 
     tcp_connections: int = setting(
-        whole(1, 1_000_000), "TCP connections at once, per worker.", 1000, is_live=True
+        whole(1, 1_000_000), "TCP connections of a node at once.", 1000, is_live=True
     )
     tcp_connections_per_address: int = setting(
-        whole(1, 1_000_000), "TCP connections at once from one address, per worker.", 100,
+        whole(1, 1_000_000), "TCP connections of a node at once from one address.", 100,
         is_live=True,
     )  # fmt: skip
     tcp_idle_s: int = setting(
