@@ -5,7 +5,6 @@ import os
 import pytest
 
 from dns_node.net.native import CHOICE_VARIABLE, NATIVE, PYTHON, NoNativeError, load_core
-
 from tests.answer.dict_view import zone_from_text
 from tests.answer.example_zones import EXAMPLE, HOSTED, OTHER
 from tests.net.worker_process import WorkerProcess, fill
