@@ -125,12 +125,12 @@ class SharedBlock:
         count, ring = self._notice_counts[self.worker], self._rings[self.worker]
         number = count[0] + 1
         at = number % NOTICES * NOTICE_SIZE_OCTETS
-        name_at = at + _NOTICE.size
+        name_at, end = at + _NOTICE.size, at + NOTICE_SIZE_OCTETS
         block, name = notice.netblock, notice.name
         _NOTICE.pack_into(
             ring, at, 0, notice.kind, notice.is_only_logged, len(block), len(name), block
         )
-        ring[name_at : name_at + len(name)] = name
+        ring[name_at:end] = name.ljust(end - name_at, b"\0")
         # The number last: a reader that sees it sees the notice.
         ring[at : at + 8] = number.to_bytes(8, "little")
         count[0] = number

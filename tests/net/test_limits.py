@@ -28,7 +28,7 @@ CLIENT_COOKIE = b"clientck"
 class FourWorkers:
     """Workers that share a port and a block, and a client with many ports."""
 
-    def __init__(self, data_directory, stack, **limits):
+    def __init__(self, data_directory, stack, **settings):
         self.block_fd = make_block(WORKERS)
         stack.callback(os.close, self.block_fd)
         self.block = SharedBlock(mmap.mmap(self.block_fd, 0))
@@ -37,7 +37,7 @@ class FourWorkers:
             port = self.workers[0].port if self.workers else 0
             worker = WorkerProcess(
                 data_directory, "127.0.0.1", number, self.block_fd, port,
-                rate_limit={**LIMITS, **limits},
+                rate_limit=LIMITS, **settings,
             )  # fmt: skip
             self.workers.append(stack.enter_context(worker))
         self.port = self.workers[0].port
@@ -96,7 +96,7 @@ def drain(sockets):
 
 
 @pytest.fixture(scope="module")
-def four(data_directory):
+def four(data_directory, data_path):
     """Return four workers with limits for everybody."""
     with contextlib.ExitStack() as stack:
         yield FourWorkers(data_directory, stack)
@@ -246,3 +246,27 @@ def test_settings_change_live_and_log_mode_only_counts(four):
     replies, _ = four.flood(600, query(cookie=CLIENT_COOKIE).to_wire(), "127.0.20.1")
     assert len(replies) == 600 and four.count("rate_noted") == noted
     assert not dns.message.from_wire(replies[0]).options
+
+
+def test_connections_are_counted_over_all_workers(data_directory, data_path):
+    bounds = {"tcp_connections": 10, "tcp_connections_per_address": 6}
+    with contextlib.ExitStack() as stack:
+        four = FourWorkers(data_directory, stack, **bounds)
+
+        def is_served(source):
+            try:
+                tcp = socket.create_connection(("127.0.0.1", four.port), 20, (source, 0))
+                opened.append(stack.enter_context(tcp))
+                tcp.sendall(framed(query().to_wire()))
+            except ConnectionError:
+                return False
+            return bool(receive_messages(tcp, 1))
+
+        opened = []
+        assert [is_served("127.0.21.1") for _ in range(9)] == [True] * 6 + [False] * 3
+        assert [is_served("127.0.21.2") for _ in range(6)] == [True] * 4 + [False] * 2
+        assert sum(w.counters.snapshot()["tcp_accepted"] > 0 for w in four.workers) > 1
+        for tcp in opened:
+            tcp.close()
+        wait_until(lambda: four.count("tcp_open") % 2**64 == 0)
+        assert is_served("127.0.21.1")
