@@ -118,6 +118,7 @@ class NodeProcess:
     async def _start(self) -> None:
         self._member.open()
         reactor.addReader(self._supervisor)
+        self._workers.on_data_path = lambda found: self._say(f"data path: {found}")
         self._workers.start(reactor)
         self._protection.start()
         if zones := self._service.zone_names():

@@ -258,6 +258,7 @@ class Service:
             "noted": totals["rate_noted"],
         }
         found["cookies"] = {"queries": totals["cookie_queries"], "good": totals["cookie_good"]}
+        found["data path"] = self._workers.data_path or None
         found["workers"] = self._workers.status()
         return found
 

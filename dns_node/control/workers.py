@@ -1,9 +1,10 @@
 """The node's side of its workers: their counters, their health, word of new settings."""
 
 import mmap
+from collections.abc import Callable
 from typing import Any
 
-from dns_node.metrics import BLOCK_SIZE_OCTETS, NAMES, Counters
+from dns_node.metrics import BLOCK_SIZE_OCTETS, NAMES, Counters, latency_quantile_us
 from dns_node.net.control_channel import Channel
 
 
@@ -14,6 +15,8 @@ class Worker:
         self.number = number
         self.pid = 0
         self.starts = 0
+        self.data_path = ""
+        self.on_ready: Callable[[], None] = lambda: None
         self.channel = Channel(start["control"], self._take)
         self.counters = Counters(mmap.mmap(start["counters"], BLOCK_SIZE_OCTETS))
 
@@ -22,6 +25,8 @@ class Worker:
             pid = int(message["pid"])
             self.starts += pid != self.pid
             self.pid = pid
+            self.data_path = str(message.get("data_path", ""))
+            self.on_ready()
 
     def status(self) -> dict[str, Any]:
         """Return what STATUS shows of the worker."""
@@ -34,7 +39,14 @@ class Worker:
             "nxdomain": found["nxdomain"],
             "servfail": found["servfail"],
             "dropped": found["dropped"],
+            "punts": found["native_punts"],
+            "latency p50": _microseconds(latency_quantile_us(found, 0.5)),
+            "p99": _microseconds(latency_quantile_us(found, 0.99)),
         }
+
+
+def _microseconds(number: int | None) -> str | None:
+    return None if number is None else f"{number} us"
 
 
 class Workers:
@@ -42,11 +54,25 @@ class Workers:
 
     def __init__(self, starts: list[dict[str, int]]):
         self._workers = [Worker(number, start) for number, start in enumerate(starts)]
+        self.on_data_path: Callable[[str], None] = lambda _: None
+        self._told_data_path = ""
+        for worker in self._workers:
+            worker.on_ready = self._tell_data_path
 
     def start(self, reactor: Any) -> None:
         """Listen to the workers."""
         for worker in self._workers:
             reactor.addReader(worker.channel)
+
+    @property
+    def data_path(self) -> str:
+        """How the workers answer: ``native``, or ``Python`` and why; '' before one is ready."""
+        return ", ".join(dict.fromkeys(w.data_path for w in self._workers if w.data_path))
+
+    def _tell_data_path(self) -> None:
+        if self.data_path != self._told_data_path:
+            self._told_data_path = self.data_path
+            self.on_data_path(self.data_path)
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send *message* to every worker."""
