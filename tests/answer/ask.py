@@ -5,6 +5,7 @@ import dns.message
 import dns.rcode
 
 from dns_node.answer.respond import AnswerSettings, Client, Drop, respond
+from tests.model.native import twin
 
 SETTINGS = AnswerSettings(identity=b"node-0", version=b"dns-node")
 UDP = Client("192.0.2.53", 4000)
@@ -12,9 +13,16 @@ TCP = Client("192.0.2.53", 4000, True)
 
 
 def ask_octets(view, octets, client=UDP, settings=SETTINGS):
-    """Return the octets of the reply, or None when there is none."""
+    """Return the octets of the reply, or None when there is none.
+
+    Where the native core is built, it is asked too: what it answers must be the same.
+    """
     reply = respond(octets, view, client, 0.0, settings)
-    return None if isinstance(reply, Drop) else reply.octets
+    expected = None if isinstance(reply, Drop) else reply.octets
+    core = twin(view)
+    if core is not None:
+        assert core.respond(octets, client, 0.0, settings) in (expected, False)
+    return expected
 
 
 def ask(view, qname, qtype="A", client=UDP, settings=SETTINGS, **options):

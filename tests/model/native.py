@@ -1,6 +1,14 @@
 """The native core as tests use it: one object for a store and the settings of the definition."""
 
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+
 from dns_node.answer.respond import AnswerSettings, Client
+from dns_node.store.generation import current_generation, generation_path
+from tests.answer.dict_view import DictView
+from tests.net.worker_process import fill
 
 try:
     from dns_node import _native as native
@@ -40,3 +48,20 @@ class NativeCore:
         """Return kind, subject, has_cookie and has_good_cookie of the last reply, None unless
         they can be had."""
         return self._core.facts() if hasattr(self._core, "facts") else None
+
+
+_twins: dict[int, tuple[DictView, NativeCore]] = {}
+
+
+def twin(view) -> NativeCore | None:
+    """Return a native core over a store with the zones of *view*, None without the core or when
+    the view has no dictionaries."""
+    if native is None or not isinstance(view, DictView):
+        return None
+    if id(view) not in _twins:
+        path = Path(tempfile.mkdtemp(prefix="native-twin-"))
+        atexit.register(shutil.rmtree, path, True)
+        fill(path, *view.by_apex.values())
+        # With the view: no other may have its id while the twin is there.
+        _twins[id(view)] = view, NativeCore(generation_path(path, current_generation(path)))
+    return _twins[id(view)][1]
