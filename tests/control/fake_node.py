@@ -14,6 +14,7 @@ from dns_node.cluster.command import (
     FormCluster,
     Member,
     Outcome,
+    PutKey,
     PutMember,
     PutToken,
     Refused,
@@ -24,6 +25,7 @@ from dns_node.cluster.machine import StoreMachine
 from dns_node.config.load import parse
 from dns_node.control.api import Answer, JoinToken, LoadReport
 from dns_node.control.compose import Asker, compose
+from dns_node.control.cookie_secrets import KEY
 from dns_node.control.options import Options
 from dns_node.control.session import Session
 
@@ -108,6 +110,10 @@ class FakeNode:
     async def remove_member(self, node: str) -> Answer:
         """Forget a member."""
         return Answer(self._apply((DropMember(node),)))
+
+    async def roll_cookies(self, is_at_once: bool) -> Answer:
+        """Put something in place of the secrets."""
+        return Answer(self._apply((PutKey(KEY, f"v1.sealed.{is_at_once}"),)))
 
     def operation_id(self) -> bytes:
         """Return the next number."""

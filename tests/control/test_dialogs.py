@@ -301,3 +301,24 @@ def test_a_silent_console_prints_no_legacy_lines(node: FakeNode) -> None:
 def test_the_serial_that_is_suggested_is_the_day() -> None:
     assert serial_floor(NOW_MS) // 100 == 20261121
     assert 0 <= serial_floor(10**15) < 2**32
+
+
+def test_the_secret_of_cookies_is_renewed_and_shown_to_nobody(console: Session) -> None:
+    dialog(console, """
+        > ROLL-COOKIES
+        < OK revision #
+        > roll-cookies: NOW
+        < OK revision #
+        > ROLL-COOKIES soon
+        < Some error prevented parsing line: ROLL-COOKIES takes nothing, or the word now.
+        > KV GET dns-node/cookie-secrets
+        < Some error prevented parsing line: keys that begin with dns-node/ are the cluster's own.
+        > KV SET dns-node/cookie-secrets x
+        < Some error prevented parsing line: keys that begin with dns-node/ are the cluster's own.
+        > KV DEL dns-node/cookie-secrets
+        < Some error prevented parsing line: keys that begin with dns-node/ are the cluster's own.
+    """)
+    lines = ask(console, "HISTORY 2").lines
+    assert [line for line in lines if "key" in line] == [
+        "    key dns-node/cookie-secrets: renewed (sealed)"
+    ] * 2
