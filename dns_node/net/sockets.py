@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from dns_node.errors import InputError, Problem
 
-RECEIVE_BUFFER_OCTETS = 1 << 20
+BUFFER_OCTETS = 1 << 20
+"""For about 1,300 small datagrams that wait in each direction; the kernel doubles it for its own
+book-keeping, and without CAP_NET_ADMIN gives no more than net.core.rmem_max and wmem_max."""
 
 # Linux numbers that the socket module does not name.
 _IP_PKTINFO = 8
@@ -16,7 +18,9 @@ _MTU_DISCOVER = {
     socket.AF_INET: (socket.IPPROTO_IP, 10),
     socket.AF_INET6: (socket.IPPROTO_IPV6, 23),
 }
-_PMTUDISC_OMIT = 5
+_PMTUDISC_DONT, _PMTUDISC_OMIT = 0, 5
+_BUFFERS = ((33, socket.SO_RCVBUF), (32, socket.SO_SNDBUF))
+"""Each with the option that may go beyond the system's limits (SO_RCVBUFFORCE, SO_SNDBUFFORCE)."""
 
 WILDCARDS = ("0.0.0.0", "::")
 
@@ -142,15 +146,28 @@ def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
 
 
 def _prepare_udp(made: socket.socket, host: str) -> None:
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_OCTETS)
-    # Forged ICMP "fragmentation needed" must not make us send fragments (RFC 9715 appendix A).
-    with contextlib.suppress(OSError):
-        made.setsockopt(*_MTU_DISCOVER[made.family], _PMTUDISC_OMIT)
+    for beyond_limits, within_limits in _BUFFERS:
+        _set_first(made, socket.SOL_SOCKET, (beyond_limits, within_limits), BUFFER_OCTETS)
+    # Forged ICMP "fragmentation needed" must not make us send fragments: what it says of the path
+    # is left out, and no reply is larger than any link takes (RFC 9715 section 3.1, R2 and R3).
+    level, option = _MTU_DISCOVER[made.family]
+    for value in (_PMTUDISC_OMIT, _PMTUDISC_DONT):
+        with contextlib.suppress(OSError):
+            made.setsockopt(level, option, value)
+            break
     if host in WILDCARDS:  # replies must leave from the address that was asked
         if made.family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
         else:
             made.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+
+
+def _set_first(made: socket.socket, level: int, options: tuple[int, ...], value: int) -> None:
+    """Set the first of *options* that may be set."""
+    for option in options:
+        with contextlib.suppress(OSError):
+            made.setsockopt(level, option, value)
+            return
 
 
 def _problem(host: str, port: int, error: OSError) -> Problem:
