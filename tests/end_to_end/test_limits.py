@@ -13,6 +13,7 @@ import pytest
 
 from .cluster import Cluster
 from .conftest import ClusterOf
+from .test_backup import command, of_node
 from .test_tls import TLS, make_certificates
 from .waiting import eventually
 
@@ -95,6 +96,35 @@ def test_a_roll_over_is_noticed_by_no_client_and_survives_a_restart(cluster_of: 
         eventually(lambda: is_good(cluster, n, cookie), 10, "the new cookie to be good")  # noqa: B023
     history = cluster.done(0, "HISTORY").lines
     assert sum("dns-node/cookie-secrets: renewed (sealed)" in line for line in history) == 3
+
+
+def test_a_wiped_node_gets_the_key_again_and_a_restored_cluster_makes_a_new_one(
+    cluster_of: ClusterOf, tmp_path: Path
+) -> None:
+    cluster = cluster_of("old")
+    cluster.start_all()
+    cookie = learn(cluster, 0)
+    learn(cluster, 2)
+    cluster.down(2)
+    shutil.rmtree(cluster.data_dir(2))
+    cluster.restart(2)
+    learn(cluster, 2)
+    assert is_good(cluster, 2, cookie)
+    # A backup holds the secret sealed, and never the key.
+    file = tmp_path / "backup"
+    command(cluster, "backup", str(file), *of_node(cluster, 0))
+    (key,) = re.findall(rb"^[0-9a-f]{64}$", (cluster.data_dir(0) / "cluster.keys").read_bytes(),
+                        re.MULTILINE)  # fmt: skip
+    octets = file.read_bytes()
+    assert b"dns-node/cookie-secrets" in octets
+    assert key not in octets and bytes.fromhex(key.decode()) not in octets
+    new = cluster_of("new", nodes=1)
+    command(new, "restore", str(file), *of_node(new, 0))
+    new.start(0, zones=[])
+    new.wait_ready(0)
+    learn(new, 0)
+    assert not is_good(new, 0, cookie)
+    assert is_good(new, 0, learn(new, 0))
 
 
 def test_users_can_not_touch_the_secret_and_no_text_shows_it(cluster_of: ClusterOf) -> None:
