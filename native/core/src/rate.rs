@@ -255,3 +255,47 @@ fn decide(
     let verdict = if slip != 0 && number == 0 { Verdict::Slip } else { Verdict::Drop };
     (fresh | IS_LIMITED, verdict, is_first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells() -> Vec<AtomicU64> {
+        (0..CELLS).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    #[test]
+    fn of_answers_at_the_same_moment_in_many_threads_each_one_counts() {
+        let cells = cells();
+        let sent_by_one =
+            || (0..500).filter(|_| charge(&cells, 7, 0, 200, 2).0 == Verdict::Send).count();
+        let sent: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(sent_by_one)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        // Only one that loses eight races in a row goes out uncounted.
+        assert!((200..=202).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn a_bucket_holds_one_second_and_fills_at_the_rate() {
+        let cells = cells();
+        let now_us = TIME_BITS - 300_000; // the clock's bits wrap on the way
+        let sent = |now_us, count| {
+            let account = 0xABC << 44 | 7;
+            (0..count).filter(|_| charge(&cells, account, now_us, 10, 2).0 == Verdict::Send).count()
+        };
+        assert_eq!(sent(now_us, 100), 10);
+        assert_eq!(sent(now_us + 500_000, 100), 5);
+        assert_eq!(sent(now_us + 5_000_000, 100), 10);
+    }
+
+    #[test]
+    fn netblocks_are_cut_at_the_prefix() {
+        let block = |text: &str| Netblock::of(text.parse().unwrap(), 24, 56);
+        assert_eq!(block("192.0.2.77").octets(), [192, 0, 2, 0]);
+        assert_eq!(block("::ffff:192.0.2.77"), block("192.0.2.1"));
+        assert_eq!(block("2001:db8:0:12ff::1"), block("2001:db8:0:1200::"));
+        assert_ne!(block("2001:db8:0:1300::1"), block("2001:db8:0:1200::"));
+    }
+}
