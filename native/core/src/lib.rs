@@ -8,11 +8,13 @@
 
 pub mod access;
 pub mod additional;
+pub mod ahead;
 pub mod cookies;
 pub mod counters;
 pub mod denial;
 pub mod edns;
 pub mod find;
+pub mod guess;
 pub mod kept_reply;
 pub mod lookup;
 pub mod mapping;

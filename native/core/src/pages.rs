@@ -11,6 +11,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::guess::Guess;
 pub use crate::store::Pages;
 
 /// The words of a meta page behind its page header, up to the transaction number.
@@ -26,6 +27,9 @@ const IN_OVERFLOW: u16 = 1;
 const IS_TABLE: u16 = 2;
 const DUPLICATES: u16 = 4;
 const NO_PAGE: u64 = u64::MAX;
+
+/// The leaves of smaller trees, 8 MiB, mostly stay in the second cache of a processor.
+const LARGE_LEAVES: u64 = if cfg!(test) { 1 } else { 2048 };
 
 /// A tree of a million rows is 4 pages high; a billion rows are 7.
 const HEIGHT_MAX: usize = 16;
@@ -45,11 +49,13 @@ impl fmt::Display for Damage {
 #[derive(Clone, Copy, Debug)]
 pub struct Tree {
     root: u64,
+    height: u16,
+    leaves: u64,
 }
 
 impl Default for Tree {
     fn default() -> Self {
-        Tree { root: NO_PAGE }
+        Tree { root: NO_PAGE, height: 0, leaves: 0 }
     }
 }
 
@@ -78,7 +84,7 @@ pub struct Seat<'a> {
 impl Tree {
     /// Return the table of tables that a meta page names.
     pub fn main(words: &[u64; META_WORDS]) -> Tree {
-        Tree { root: words[14] }
+        Tree { root: words[14], height: (words[9] >> 48) as u16, leaves: words[11] }
     }
 
     /// Return the table *name* that this table of tables holds.
@@ -92,8 +98,11 @@ impl Tree {
         if node.flags & (IS_TABLE | IN_OVERFLOW) != IS_TABLE || node.size != 48 {
             return Err(absent);
         }
-        let root = node.rest.get(40..48).ok_or(absent)?;
-        Ok(Tree { root: u64::from_le_bytes(root.try_into().map_err(|_| absent)?) })
+        let number = |at: usize| match node.rest.get(at..at + 8).map(<[u8; 8]>::try_from) {
+            Some(Ok(octets)) => Ok(u64::from_le_bytes(octets)),
+            _ => Err(absent),
+        };
+        Ok(Tree { root: number(40)?, height: u16_at(node.rest, 6)?, leaves: number(16)? })
     }
 
     /// Return the value of the row with exactly this key.
@@ -113,6 +122,26 @@ impl Tree {
             number = child(page, child_index(page, count, key)?)?;
         }
         Err(Damage("the height of a tree"))
+    }
+
+    /// Say whether searches wait for memory.
+    pub fn is_large(&self) -> bool {
+        self.height >= 2 && self.leaves >= LARGE_LEAVES
+    }
+
+    /// Return where a search for *key* begins that takes its steps one by one: so far down that
+    /// two levels are left.  The tree is large.
+    #[inline]
+    pub fn first_guess<'a>(&self, pages: Pages<'a>, key: &[u8]) -> Result<Guess<'a>, Damage> {
+        let mut number = self.root;
+        for _ in 2..self.height {
+            let page = pages.page(number)?;
+            if is_leaf(page)? {
+                return Err(Damage("the height of a tree"));
+            }
+            number = child(page, child_index(page, count(page)?, key)?)?;
+        }
+        pages.page(number).map(|page| Guess::at(page, 1))
     }
 
     /// Return the place of *key*.
@@ -256,8 +285,15 @@ fn kind(page: &[u8]) -> Result<u16, Damage> {
     }
 }
 
+/// Say whether *page* is a leaf.
 #[inline]
-fn count(page: &[u8]) -> Result<usize, Damage> {
+pub fn is_leaf(page: &[u8]) -> Result<bool, Damage> {
+    kind(page).map(|kind| kind == LEAF)
+}
+
+/// Return the number of rows of *page*.
+#[inline]
+pub fn count(page: &[u8]) -> Result<usize, Damage> {
     let lower = u16_at(page, 12)? as usize;
     if lower < HEADER_OCTETS || lower > page.len() {
         return Err(Damage("the number of rows of a page"));
@@ -265,9 +301,16 @@ fn count(page: &[u8]) -> Result<usize, Damage> {
     Ok((lower - HEADER_OCTETS) / 2)
 }
 
+/// Return where in *page* row *index* begins.
 #[inline]
-fn key_at(page: &[u8], index: usize) -> Result<&[u8], Damage> {
-    let at = u16_at(page, HEADER_OCTETS + 2 * index)? as usize;
+pub fn offset_at(page: &[u8], index: usize) -> Result<usize, Damage> {
+    u16_at(page, HEADER_OCTETS + 2 * index).map(usize::from)
+}
+
+/// Return the key of row *index* of *page*.
+#[inline]
+pub fn key_at(page: &[u8], index: usize) -> Result<&[u8], Damage> {
+    let at = offset_at(page, index)?;
     let size = u16_at(page, at + 6)? as usize;
     page.get(at + NODE_OCTETS..at + NODE_OCTETS + size).ok_or(Damage("a key"))
 }
@@ -283,8 +326,9 @@ fn node(page: &[u8], index: usize) -> Result<Node<'_>, Damage> {
     Ok(Node { flags, size, key, rest: &page[end..] })
 }
 
+/// Return the page below row *index* of the branch *page*.
 #[inline]
-fn child(page: &[u8], index: usize) -> Result<u64, Damage> {
+pub fn child(page: &[u8], index: usize) -> Result<u64, Damage> {
     let at = u16_at(page, HEADER_OCTETS + 2 * index)? as usize;
     Ok(u64::from(u16_at(page, at)?)
         | u64::from(u16_at(page, at + 2)?) << 16
@@ -317,8 +361,9 @@ fn row<'a>(pages: Pages<'a>, page: &'a [u8], index: usize) -> Result<Row<'a>, Da
     Ok(Row { key: key_at(page, index)?, value: value(pages, page, index)? })
 }
 
+/// Return the value of row *index* of the leaf *page*.
 #[inline]
-fn value<'a>(pages: Pages<'a>, page: &'a [u8], index: usize) -> Result<&'a [u8], Damage> {
+pub fn value<'a>(pages: Pages<'a>, page: &'a [u8], index: usize) -> Result<&'a [u8], Damage> {
     let node = node(page, index)?;
     debug_assert!(node.key.len() <= page.len());
     if node.flags & (IN_OVERFLOW | DUPLICATES) == 0 {

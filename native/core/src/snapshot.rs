@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 
+use crate::ahead::Ahead;
+use crate::guess::Guess;
 use crate::name::{Owner, KEY_ROOM};
-use crate::pages::{Damage, Pages, Row, Seat, Tree};
+use crate::pages::{count, key_at, value, Damage, Pages, Row, Seat, Tree};
 use crate::rows::{Node, ZoneHeader};
 
 /// A zone that encloses a name, whose last *depth* labels are the apex.
@@ -32,6 +34,7 @@ pub struct Snapshot<'a> {
     known: Cell<Option<Known<'a>>>,
     apex: Cell<Option<(u32, Option<Node<'a>>)>>,
     wildcard: Cell<Option<(u32, Below<'a>)>>,
+    guess: Cell<Option<Guess<'a>>>,
 }
 
 /// What is at a name: its RRsets, or whether names below it exist.
@@ -46,6 +49,9 @@ pub struct Neighbours<'a> {
     pub following: Option<&'a [u8]>,
 }
 
+/// A row of table `names`, or what is next to its place.
+pub type Found<'a> = Result<Node<'a>, Neighbours<'a>>;
+
 impl<'a> Snapshot<'a> {
     pub(crate) fn new(pages: Pages<'a>, tables: Tree, names: Tree, zones: Tree) -> Self {
         Snapshot {
@@ -56,6 +62,7 @@ impl<'a> Snapshot<'a> {
             known: Cell::new(None),
             apex: Cell::new(None),
             wildcard: Cell::new(None),
+            guess: Cell::new(None),
         }
     }
 
@@ -147,7 +154,12 @@ impl<'a> Snapshot<'a> {
     pub fn node_or_neighbours(
         &self,
         key: &[u8],
-    ) -> Result<Result<Node<'a>, Neighbours<'a>>, Damage> {
+    ) -> Result<Found<'a>, Damage> {
+        if let Some(guess) = self.guess.take() {
+            if let Some(found) = self.try_guess(guess, key)? {
+                return Ok(found);
+            }
+        }
         let mut seat = self.names.seek(self.pages, key)?;
         let row = seat.row()?;
         if seat.is_exact {
@@ -159,6 +171,43 @@ impl<'a> Snapshot<'a> {
         let following = of_this_zone(row);
         let preceding = of_this_zone(seat.previous()?);
         Ok(Err(Neighbours { preceding, following }))
+    }
+
+    /// Seek the names of *queries* together, as far as they are in the zone that was found last.
+    /// None when that would not help.
+    pub fn seek_ahead<'q>(&self, queries: impl Iterator<Item = &'q [u8]>) -> Option<Ahead<'a>> {
+        let known = self.known.get().filter(|_| self.names.is_large())?;
+        let zone_id = known.zone.header.zone_id;
+        Some(Ahead::seek(self.pages, &self.names, known.key, zone_id, queries))
+    }
+
+    /// Look at *guess* first when a name is sought next.
+    #[inline]
+    pub fn expect(&self, guess: Option<Guess<'a>>) {
+        self.guess.set(guess);
+    }
+
+    /// Return what `node_or_neighbours` returns, None when *key* is not where the guess is.
+    #[inline]
+    fn try_guess(&self, guess: Guess<'a>, key: &[u8]) -> Result<Option<Found<'a>>, Damage> {
+        let (leaf, index) = guess.row();
+        if index >= count(leaf)? {
+            return Ok(None);
+        }
+        let following = key_at(leaf, index)?;
+        if following == key {
+            return Ok(Some(Ok(Node::new(value(self.pages, leaf, index)?)?)));
+        }
+        if index == 0 {
+            return Ok(None); // the row before it is in another leaf
+        }
+        let preceding = key_at(leaf, index - 1)?;
+        let of_this_zone = |other: &'a [u8]| other.strip_prefix(&key[..4]);
+        let neighbours = Neighbours {
+            preceding: of_this_zone(preceding),
+            following: of_this_zone(following),
+        };
+        Ok((preceding < key && key < following).then_some(Err(neighbours)))
     }
 
     /// Return the owner key of the last row before *key* in the same zone.
