@@ -13,12 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dns_node.answer.access import Networks
 from dns_node.answer.rate_limit import RateLimits
 from dns_node.answer.respond import AnswerSettings
 from dns_node.errors import StoreError
 from dns_node.metrics import FIRST_BUCKET, NAMES
+from dns_node.resolver.message_cache import Key
 from dns_node.store.generation import current_generation, generation_path
 from dns_node.store.lmdb_view import TABLES, LmdbView
+from dns_node.zone.rrset import WireName
 
 if TYPE_CHECKING:
     from dns_node._native import Core
@@ -95,6 +98,60 @@ def configure_core(
         list(limits.exempt.texts),
         has_cookies,
     )
+
+
+class NativeMessageCache:
+    """The core's message cache: filled and flushed like `resolver.message_cache.MessageCache`, and
+    asked by the core itself, for the clients in *recursion*."""
+
+    def __init__(self, core: "Core", recursion: Networks, size_octets_max: int):
+        self._core = core
+        self.size_octets_max = size_octets_max
+        core.configure_recursion(list(recursion.texts), size_octets_max)
+
+    def __len__(self) -> int:
+        return self._core.cache_size()[0]
+
+    @property
+    def size_octets(self) -> int:
+        """What the entries cost together."""
+        return self._core.cache_size()[1]
+
+    def put(
+        self, key: Key, message: bytes, ttl_s: int, now_s: float, error: int | None = None
+    ) -> bool:
+        """Keep a reply, see `MessageCache.put`."""
+        parts = (key.qname, key.qtype, key.qclass, key.is_do, key.is_cd)
+        return self._core.cache_put(parts, message, ttl_s, now_s, error)
+
+    def flush_name(self, qname: WireName) -> int:
+        """Forget all replies about *qname*; return how many there were."""
+        return self._core.cache_flush_name(qname)
+
+    def flush_subtree(self, apex: WireName) -> int:
+        """Forget all replies about *apex* and the names below it; return how many there were."""
+        return self._core.cache_flush_subtree(apex)
+
+    def flush_all(self) -> int:
+        """Forget everything; return how many replies that were."""
+        return self._core.cache_flush_all()
+
+    def sweep(self, now_s: float, slots_max: int) -> int:
+        """Forget what is over in the next *slots_max* slots; return how many entries that were."""
+        return self._core.cache_sweep(now_s, slots_max)
+
+    def take_due(self) -> list[Key]:
+        """Return whose replies should be asked for again, since the last call."""
+        return [
+            Key(
+                due[:-5],
+                int.from_bytes(due[-5:-3], "big"),
+                int.from_bytes(due[-3:-1], "big"),
+                bool(due[-1] & 1),
+                bool(due[-1] & 2),
+            )
+            for due in self._core.take_due()
+        ]
 
 
 class NativeReader(LmdbView):

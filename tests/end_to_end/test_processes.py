@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from dns_node.net.native import NATIVE, PYTHON, NoNativeError, load_core
+
 from .cluster import Cluster
 from .processes import children
 
@@ -80,3 +82,24 @@ def test_idle_nodes_use_little_cpu(three_by_two: Cluster) -> None:
     for pid in pids:
         share = (cpu_seconds(pid) - before[pid]) / span_s
         assert share < 0.3, f"process {pid} uses {share:.0%} of a core while nothing happens"
+
+
+def data_path_here() -> str:
+    """Return which data path workers have here."""
+    try:
+        load_core()
+    except NoNativeError:
+        return PYTHON
+    return NATIVE
+
+
+def test_the_start_and_status_say_the_data_path_and_how_long_answers_take(
+    three_by_two: Cluster,
+) -> None:
+    expected = data_path_here()
+    process = three_by_two.processes[0]
+    process.out.wait_for(rf"^data path: {expected}( \(.+\))?$", 0, 20)
+    assert three_by_two.values(0, "example.com", "MX")
+    assert three_by_two.status(0)["data path"].startswith(expected)
+    rows = three_by_two.done(0, "STATUS").out
+    assert re.search(r"^worker \d: .*, latency p50 \d+ us, p99 \d+ us$", rows, re.MULTILINE), rows

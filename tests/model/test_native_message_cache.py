@@ -1,10 +1,14 @@
 """The native message cache against its definition: the same operations, the same answers."""
 
+import dns.edns
+import dns.message
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dns_node.answer.access import Networks
 from dns_node.answer.query import parse
+from dns_node.net.native import NativeMessageCache
 from dns_node.resolver.message_cache import Key, MessageCache
 from tests.model.native import native
 from tests.resolver.messages import ask, reply_to
@@ -86,3 +90,55 @@ def test_the_native_cache_does_what_the_definition_does(steps, size_octets_max):
         ours, theirs = do_both(cache, core, step, now_s)
         assert ours == theirs, step
         assert core.cache_size() == (len(cache), cache.size_octets)
+
+
+def opened(recursion):
+    """Return a core without a store and its message cache, which *recursion* may ask."""
+    core = native.Core()
+    core.configure(b"me", b"", ["any"], 10, [bytes(16)])
+    return core, NativeMessageCache(core, Networks(recursion), 100_000)
+
+
+KEY = Key(b"\3www\7example\0", 1, 1)
+
+
+def rcode(octets):
+    return octets[3] & 15
+
+
+def test_who_may_have_questions_resolved_gets_what_is_kept_and_nobody_else():
+    core, cache = opened(["192.0.2.0/24"])
+    assert cache.put(KEY, reply_to(KEY, (60,)), 3600, 1000.0, 22)
+    query = ask(KEY, 77, 0x0100, b"\3WWW\7eXample\0")
+    kept = dns.message.from_wire(core.respond(query, "192.0.2.1", 5, False, 1010.0))
+    assert kept.id == 77 and kept.answer[0].ttl == 50
+    assert kept.answer[0].name.to_text() == "WWW.eXample."
+    assert rcode(core.respond(query, "198.51.100.1", 5, False, 1010.0)) == 5
+    without_rd = ask(KEY, 77, 0)
+    assert rcode(core.respond(without_rd, "192.0.2.1", 5, False, 1010.0)) == 5
+
+
+def test_what_is_not_kept_is_handed_up_for_who_may_have_it_resolved():
+    core, _ = opened(["192.0.2.0/24"])
+    assert core.respond(ask(KEY), "192.0.2.1", 5, False, 0.0) is False
+
+
+def test_a_kept_reply_has_the_options_of_any_other():
+    core, cache = opened(["any"])
+    key = Key(KEY.qname, 1, 1, is_do=True)
+    assert cache.put(key, reply_to(key, (60,)), 3600, 0.0, 22)
+    cookie = dns.edns.CookieOption(b"12345678", b"")
+    nsid = dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")
+    made = dns.message.make_query("www.example.", "A", want_dnssec=True, options=[nsid, cookie])
+    reply = dns.message.from_wire(core.respond(made.to_wire(), "192.0.2.1", 5, False, 0.0))
+    assert [int(option.otype) for option in reply.options] == [3, 10, 15]
+    assert reply.options[2].code == 22 and len(reply.options[1].server) == 16
+    assert reply.payload == 1232 and reply.answer
+
+
+def test_a_kept_reply_that_is_used_shortly_before_its_end_is_due():
+    core, cache = opened(["any"])
+    cache.put(KEY, reply_to(KEY, (100,)), 3600, 0.0)
+    for now_s, expected in ((10.0, []), (91.0, [KEY]), (92.0, [])):
+        assert core.respond(ask(KEY), "192.0.2.1", 5, False, now_s)
+        assert cache.take_due() == expected
