@@ -72,8 +72,8 @@ class Bench:
     def start(self, name: str, zone: BenchZone, processors: str, workers: int = 1) -> Server:
         """Start one server; raises StartError."""
         if name.startswith("echo"):
-            how = name.partition("-")[2] or "batch"
-            return peers.start_echo(self.directory, self.generator.tools, processors, how)
+            batch = int(name.partition("-")[2] or 64)
+            return peers.start_echo(self.directory, self.generator.tools, processors, batch)
         if name == "dns-node":
             node = OwnNode(zone, self.directory, processors, workers)
             node.serve()
@@ -105,7 +105,7 @@ Outcome = tuple[str, list[list[str]]]
 def speed(bench: Bench, size: str) -> Outcome:
     """Closed loop over UDP: how many questions per second, existing names and not."""
     zone = bench.zone(size)
-    names = ["echo", "echo-single", "nsd", "knot", "bind", "pdns", "dns-node"]
+    names = ["echo", "echo-32", "echo-1", "nsd", "knot", "bind", "pdns", "dns-node"]
     loads = ["existing", "non-existent"] + (["hot"] if size == "1m" else [])
     found = []
     with bench.servers(zone, names) as servers:

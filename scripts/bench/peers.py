@@ -53,11 +53,11 @@ def start(
     return server
 
 
-def start_echo(directory: Path, tools: Path, processors: str, how: str = "batch") -> Server:
-    """Start the echo server, *how*: "batch" or "single"."""
-    name = "echo" if how == "batch" else f"echo-{how}"
+def start_echo(directory: Path, tools: Path, processors: str, batch: int = 64) -> Server:
+    """Start the echo server, which has up to *batch* datagrams for a system call."""
+    name = "echo" if batch == 64 else f"echo-{batch}"
     server = Server(name, machine.free_port(), processors, make_directory(directory / name))
-    server.start([str(tools / "echo"), str(server.port), how, "16"], "x")
+    server.start([str(tools / "echo"), str(server.port), str(batch), "16"], "x")
     return server
 
 

@@ -24,9 +24,12 @@ def median(figures: list[Figures], of: Callable[[Figures], float]) -> float:
     return statistics.median(of(one) for one in clean)
 
 
-def ratio(figures: list[Figures], server: str, load: str, reference: str) -> float | None:
-    """Return the median over the rounds of the queries per second of *server* against those of
-    *reference* in the same round; None when there is no such round."""
+def ratio(
+    figures: list[Figures], server: str, load: str, reference: str,
+    of: Callable[[Figures], float] = lambda one: one.qps,
+) -> float | None:  # fmt: skip
+    """Return the median over the rounds of what *of* tells (queries per second) of *server*
+    against *reference* in the same round; None when there is no such round."""
 
     def rounds(name: str) -> dict[int, Figures]:
         return {one.round: one for one in figures if (one.server, one.load) == (name, load)}
@@ -34,7 +37,7 @@ def ratio(figures: list[Figures], server: str, load: str, reference: str) -> flo
     ours, theirs = rounds(server), rounds(reference)
     pairs = [(ours[i], theirs[i]) for i in ours if i in theirs]
     clean = [pair for pair in pairs if not (pair[0].disturbed or pair[1].disturbed)]
-    quotients = [a.qps / b.qps for a, b in clean or pairs]
+    quotients = [of(a) / of(b) for a, b in clean or pairs]
     return statistics.median(quotients) if quotients else None
 
 
@@ -53,6 +56,7 @@ def speed(figures: list[Figures]) -> str:
                 load, server, f"{median(runs, lambda one: one.qps) / 1000:,.0f}k",
                 f"{min(rates) / 1000:,.0f}..{max(rates) / 1000:,.0f}k",
                 _two(ratio(figures, server, load, "echo")),
+                _two(ratio(figures, server, load, "echo", _per_processor_s)),
                 f"{median(runs, lambda one: one.user_us):.2f}",
                 f"{median(runs, lambda one: one.kernel_us):.2f}",
                 f"{median(runs, lambda one: one.p99_us):.0f}",
@@ -61,8 +65,8 @@ def speed(figures: list[Figures]) -> str:
                 f"{clean} of {len(runs)}",
             ])  # fmt: skip
     return table(
-        ["load", "server", "queries/s", "min..max", "to echo", "user us", "kernel us", "p99 us",
-         "right", "wrong/lost", "clean runs"], rows,
+        ["load", "server", "queries/s", "min..max", "to echo", "by time", "user us", "kernel us",
+         "p99 us", "right", "wrong/lost", "clean runs"], rows,
     )  # fmt: skip
 
 
@@ -89,6 +93,11 @@ def verdicts(figures: list[Figures], loads: dict[str, str]) -> list[list[str]]:
 def budgets(rows: list[list[str]]) -> str:
     """Return the table of budgets."""
     return table(["what", "budget", "measured", "verdict"], rows)
+
+
+def _per_processor_s(one: Figures) -> float:
+    """Replies for a second of the server's own processor time: what others take does not count."""
+    return 1e6 / (one.user_us + one.kernel_us)
 
 
 def _two(value: float | None) -> str:
