@@ -11,7 +11,9 @@ import dns.edns
 import dns.message
 import pytest
 
-from dns_node.metrics import LATENCY_BOUNDS_US, latency_quantile_us
+from dns_node.answer.respond import Client
+from dns_node.metrics import LATENCY_BOUNDS_US, Counters, latency_quantile_us
+from dns_node.net.answering import Answering
 from dns_node.net.native import (
     CHOICE_VARIABLE,
     NATIVE,
@@ -196,6 +198,54 @@ def test_a_new_generation_is_followed_without_a_failed_answer(tmp_path, data_pat
         is_over.set()
         asking.join(DEADLINE_S)
     assert rcodes == {0} and addresses
+
+
+def test_under_a_flood_over_udp_others_have_their_turn(data_directory, data_path):
+    query = dns.message.make_query("web.example.", "A").to_wire()
+    is_over = threading.Event()
+
+    def flood(port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.connect(("127.0.0.1", port))
+            while not is_over.is_set():
+                udp.send(query)
+
+    with WorkerProcess(data_directory) as worker:
+        flooding = threading.Thread(target=flood, args=(worker.port,))
+        flooding.start()
+        try:
+            for _ in range(20):
+                worker.send({"do": "nothing"})
+                with worker.connect() as connection:
+                    connection.sendall(framed(query))
+                    assert receive_messages(connection, 1)
+        finally:
+            is_over.set()
+            flooding.join(DEADLINE_S)
+        assert worker.counters.snapshot()["replies_udp"] > 0
+
+
+class BrokenCore:
+    """Stands for a core that fails outside of an answer."""
+
+    def serve(self, *_):
+        raise RuntimeError("broken")
+
+    serve_stream = serve
+
+
+def test_a_core_that_fails_is_left_out_from_then_on(data_path):
+    if data_path == PYTHON:
+        pytest.skip("about the core")
+    reported = []
+    answering = Answering(Counters(), lambda what, error: reported.append((what, str(error))))
+    answering.native = BrokenCore()
+    assert answering.serve(3, False, ("127.0.0.1", 53)) == (0, [])
+    assert answering.native is None and reported[0][1] == "broken"
+    answering.native = BrokenCore()
+    client = Client("127.0.0.1", 5, True)
+    assert answering.serve_stream(b"", client, ("127.0.0.1", 53), 9) == (0, 0, b"", "lost")
+    assert answering.native is None
 
 
 def seen_at(view, zone_id, name):
