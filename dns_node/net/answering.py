@@ -138,7 +138,10 @@ class Answering:
         self.limiter.limits = limits
         self._secrets_version = -1
         if self.native is not None:
-            configure_core(self.native, settings, limits, self.has_cookies)
+            try:
+                configure_core(self.native, settings, limits, self.has_cookies)
+            except (ValueError, OverflowError) as error:
+                self._lose_core(error)
 
     def answer(self, octets: bytes, client: Client, local: Local) -> bytes | None:
         """Return the octets of the reply, or None when nothing is to be sent."""

@@ -6,6 +6,7 @@ environment in one process).  ``DNS_NODE_DATA_PATH=Python`` in the environment l
 """
 
 import importlib
+import ipaddress
 import os
 import sys
 import zlib
@@ -86,7 +87,7 @@ def configure_core(
 ) -> None:
     """Have the core answer by *settings* and *limits*; the block has the secrets of cookies."""
     core.configure(
-        settings.identity, settings.version, list(settings.query.texts), settings.idle_timeout_s
+        settings.identity, settings.version, plain(settings.query), settings.idle_timeout_s
     )
     core.configure_limits(
         limits.mode,
@@ -95,9 +96,17 @@ def configure_core(
         limits.slip,
         limits.ipv4_prefix,
         limits.ipv6_prefix,
-        list(limits.exempt.texts),
+        plain(limits.exempt),
         has_cookies,
     )
+
+
+def plain(networks: Networks) -> list[str]:
+    """Return *networks* as the core reads them: addresses with prefix lengths, or ``any``."""
+    return [
+        text if text == "any" else str(ipaddress.ip_network(text, strict=False))
+        for text in networks.texts
+    ]
 
 
 class NativeMessageCache:
@@ -107,7 +116,7 @@ class NativeMessageCache:
     def __init__(self, core: "Core", recursion: Networks, size_octets_max: int):
         self._core = core
         self.size_octets_max = size_octets_max
-        core.configure_recursion(list(recursion.texts), size_octets_max)
+        core.configure_recursion(plain(recursion), size_octets_max)
 
     def __len__(self) -> int:
         return self._core.cache_size()[0]

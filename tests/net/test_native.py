@@ -11,7 +11,9 @@ import dns.edns
 import dns.message
 import pytest
 
-from dns_node.answer.respond import Client
+from dns_node.answer.access import Networks
+from dns_node.answer.rate_limit import RateLimits
+from dns_node.answer.respond import AnswerSettings, Client, respond
 from dns_node.metrics import LATENCY_BOUNDS_US, Counters, latency_quantile_us
 from dns_node.net.answering import Answering
 from dns_node.net.native import (
@@ -20,6 +22,7 @@ from dns_node.net.native import (
     PYTHON,
     NativeReader,
     NoNativeError,
+    configure_core,
     load_core,
     make_core,
 )
@@ -223,6 +226,24 @@ def test_under_a_flood_over_udp_others_have_their_turn(data_directory, data_path
             is_over.set()
             flooding.join(DEADLINE_S)
         assert worker.counters.snapshot()["replies_udp"] > 0
+
+
+def test_networks_are_the_same_to_both_however_they_are_written(core_class, data_path):
+    if data_path == PYTHON:
+        pytest.skip("about the core")
+    query = dns.message.make_query("www.example.", "A", use_edns=0).to_wire()
+    texts = ["192.0.2.77/24", "198.51.100.0/255.255.255.128", "203.0.113.9", "2001:DB8::1/32",
+             "::ffff:10.0.0.0/104", "0.0.0.0/30"]  # fmt: skip
+    addresses = ["192.0.2.1", "192.0.3.1", "198.51.100.127", "198.51.100.128", "203.0.113.9",
+                 "203.0.113.8", "2001:db8:ffff::", "2001:db9::", "10.0.0.1", "::ffff:192.0.2.9",
+                 "0.0.0.3", "::3"]  # fmt: skip
+    for listed in ([], *([text] for text in texts), texts, ["any"]):
+        networks, core = Networks(listed), make_core(core_class)
+        settings = AnswerSettings(query=networks)
+        configure_core(core, settings, RateLimits(), False)
+        for address in addresses:
+            reply = respond(query, None, Client(address, 5), 0.0, settings)
+            assert core.respond(query, address, 5, False, 0.0) == reply.octets, (listed, address)
 
 
 class BrokenCore:
