@@ -142,7 +142,7 @@ class Worker:
         if not self._is_stopping:
             reactor.callLater(STORE_CHECK_S, self.check_store)
         self.follow_generation()
-        if self._data_path == NATIVE and self._answering.native is None:
+        if reactor.running and self._data_path == NATIVE and self._answering.native is None:
             self._data_path = f"{PYTHON} (the native one failed; see the log)"
             self.say_ready()
 
