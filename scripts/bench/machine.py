@@ -94,7 +94,7 @@ def prefer(process: int) -> None:
     With the kernel's autogroups a nice value counts only inside of one session.
     """
     with contextlib.suppress(OSError):
-        Path(f"/proc/{process}/autogroup").write_text("-15")
+        Path(f"/proc/{process}/autogroup").write_text("-20")
 
 
 @dataclass(frozen=True)

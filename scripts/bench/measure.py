@@ -93,7 +93,7 @@ class Generator:
     def _start(self, words: list[str], number: int) -> subprocess.Popen[str]:
         processor = str(self.processors[number % len(self.processors)])
         process = subprocess.Popen(
-            ["nice", "-n", "-15", "taskset", "-c", processor, *words], text=True,
+            ["nice", "-n", "-20", "taskset", "-c", processor, *words], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         machine.prefer(process.pid)

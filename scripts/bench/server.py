@@ -51,7 +51,7 @@ class Server:
         with open(self.directory / "log", "ab") as log:
             began_s = time.perf_counter()
             self._process = subprocess.Popen(
-                ["nice", "-n", "-15", "taskset", "-c", self.processors, *self._words],
+                ["nice", "-n", "-20", "taskset", "-c", self.processors, *self._words],
                 cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self._environment, start_new_session=True,
             )  # fmt: skip
