@@ -74,8 +74,9 @@ class Bench:
         if name.startswith("echo"):
             batch = int(name.partition("-")[2] or 64)
             return peers.start_echo(self.directory, self.generator.tools, processors, batch)
-        if name == "dns-node":
-            node = OwnNode(zone, self.directory, processors, workers)
+        if name.startswith("dns-node"):
+            node = OwnNode(zone, self.directory, processors, workers,
+                           is_limited=name.endswith("limited"))  # fmt: skip
             node.serve()
             if node.load_s:
                 rate = zone.name_count / node.load_s
@@ -106,6 +107,7 @@ def speed(bench: Bench, size: str) -> Outcome:
     """Closed loop over UDP: how many questions per second, existing names and not."""
     zone = bench.zone(size)
     names = ["echo", "echo-32", "echo-1", "nsd", "knot", "bind", "pdns", "dns-node"]
+    names += ["dns-node-limited"] if size == "10k" else []
     loads = ["existing", "non-existent"] + (["hot"] if size == "1m" else [])
     found = []
     with bench.servers(zone, names) as servers:

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import machine
 from server import Server, StartError, make_directory
@@ -21,15 +22,26 @@ LOAD_MAX_S = 600.0
 class OwnNode(Server):
     """A cluster of one node with *workers* workers.
 
-    Its data directory is that of *zone*, loaded once: the node is started, told to ``LOAD``, and
-    stopped; each measured start then finds the store as after a restart.
+    With *is_limited* its answer limits apply to the generator too, which is on loopback and so
+    exempt by default.  Its data directory is that of *zone*, loaded once: the node is started,
+    told to ``LOAD``, and stopped; each measured start then finds the store as after a restart.
     """
 
-    def __init__(self, zone: BenchZone, directory: Path, processors: str, workers: int = 1):
-        super().__init__("dns-node", machine.free_port(), processors, directory / "dns-node")
+    def __init__(
+        self,
+        zone: BenchZone,
+        directory: Path,
+        processors: str,
+        workers: int = 1,
+        *,
+        is_limited: bool = False,
+    ):
+        name = "dns-node-limited" if is_limited else "dns-node"
+        super().__init__(name, machine.free_port(), processors, directory / name)
         self._zone = zone
         self._workers = workers
-        self._data = directory / f"dns-node-{zone.origin}"
+        self._is_limited = is_limited
+        self._data = directory / f"{name}-{zone.origin}"
         self.directory.mkdir(parents=True, exist_ok=True)
         self.load_s = 0.0
         """Seconds that the LOAD took; 0 when it was done in an earlier run."""
@@ -46,11 +58,15 @@ class OwnNode(Server):
         self.start(self._command(), f"n0000005.{self._zone.origin}", self._surroundings())
 
     def _command(self) -> list[str]:
+        limits: dict[str, Any] = {}
+        if self._is_limited:
+            # Every answer is counted, and none is too many.
+            limits = {"rate_limit": {"exempt": [], "answers_per_s": 1_000_000}}
         config = self.directory / f"dns-config-{self.port}.json"
         config.write_text(json.dumps({
             "nodes": {"0": {"raft_loc": f"127.0.0.1:{machine.free_port()}",
                             "query_loc": f"127.0.0.1:{self.port}"}},
-            "workers": self._workers, "data_dir": str(self._data),
+            "workers": self._workers, "data_dir": str(self._data), **limits,
         }))  # fmt: skip
         return [sys.executable, "-P", "-m", "dns_node", "-n", "0", "-c", str(config), "-s"]
 
