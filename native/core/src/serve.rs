@@ -191,11 +191,11 @@ impl Server {
         let mut punts = 0;
         let mut ahead = None;
         for number in 0..received {
+            if number == 1 {
+                // The zone of the first answer is likely that of the others.
+                ahead = turn.seek_ahead((0..received).map(|other| datagrams.query(other)));
+            }
             if let Some(view) = &turn.view {
-                if number == 1 {
-                    // The zone of the first answer is likely that of the others.
-                    ahead = view.seek_ahead((0..received).map(|other| datagrams.query(other)));
-                }
                 view.expect(ahead.as_ref().and_then(|ahead| ahead.guess(number)));
             }
             let sender = datagrams.sender(number);

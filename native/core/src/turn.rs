@@ -4,6 +4,7 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use crate::access::Networks;
+use crate::ahead::Ahead;
 use crate::cookies::{answer_cookie, COOKIES_SIZE_OCTETS};
 use crate::counters::{Counter, Tally};
 use crate::edns::{payload_size_octets_max, Opt};
@@ -73,11 +74,35 @@ pub struct Turn<'a> {
     pub(crate) now: Now,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
     /// Answer *query* into *room*, and count it, unless it is handed up.
     #[inline]
     pub fn answer(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
-        let mut decision = self.decide(query, client, room);
+        let work = || self.answer_or_panic(query, client, room);
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            // What it worked in may be in any state.
+            *self.scratch = Scratch::default();
+            self.tally.add(Counter::NativePanics, 1);
+            Decision::Punt
+        })
+    }
+
+    /// Find the names of *queries* together, before each is answered; None when that is of no use.
+    pub fn seek_ahead<'q>(
+        &mut self,
+        queries: impl Iterator<Item = &'q [u8]>,
+    ) -> Option<Ahead<'a>> {
+        let view = self.view.as_ref()?;
+        catch_unwind(AssertUnwindSafe(|| view.seek_ahead(queries))).unwrap_or_else(|_| {
+            self.tally.add(Counter::NativePanics, 1);
+            None
+        })
+    }
+
+    fn answer_or_panic(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
+        let (responder, view, settings) = (self.responder, self.view.as_ref(), self.settings);
+        let (scratch, now_s) = (&mut *self.scratch, self.now.s);
+        let mut decision = responder(query, view, client, now_s, settings, scratch, room);
         if self.kept.is_open && self.is_to_resolve(query, client, decision, room) {
             decision = self.find_kept(query, client, room);
         } else if !client.is_tcp {
@@ -99,19 +124,6 @@ impl Turn<'_> {
         }
         self.count_query(query, client);
         decision
-    }
-
-    #[inline]
-    fn decide(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
-        let (responder, view, settings) = (self.responder, self.view.as_ref(), self.settings);
-        let (scratch, now_s) = (&mut *self.scratch, self.now.s);
-        let work = || responder(query, view, client, now_s, settings, scratch, room);
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            // What it worked in may be in any state.
-            *self.scratch = Scratch::default();
-            self.tally.add(Counter::NativePanics, 1);
-            Decision::Punt
-        })
     }
 
     #[inline]
