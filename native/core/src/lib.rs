@@ -13,6 +13,7 @@ pub mod cookies;
 pub mod counters;
 pub mod denial;
 pub mod edns;
+pub mod exchange;
 pub mod find;
 pub mod guess;
 pub mod kept_reply;

@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 
 use crate::access::Networks;
-use crate::cookies::{answer_cookie, CookieSecrets, COOKIES_SIZE_OCTETS};
+use crate::cookies::CookieSecrets;
 use crate::edns::{
-    payload_size_octets_max, Opt, INVALID_QUERY_TYPE, NOT_AUTHORITATIVE, NOT_READY, OTHER_ERROR,
+    payload_size_octets_max, INVALID_QUERY_TYPE, NOT_AUTHORITATIVE, NOT_READY, OTHER_ERROR,
     PROHIBITED,
 };
+use crate::exchange::{Exchange, AA, TC};
 use crate::lookup::{look_up, Owners, REFUSED};
 use crate::message::{finish, Message, Suffixes};
 use crate::pages::Damage;
-use crate::query::{is_cookie, Query, FORMERR, HEADER_SIZE_OCTETS, NOERROR, QUERY};
+use crate::query::{FORMERR, HEADER_SIZE_OCTETS, NOERROR, QUERY};
 use crate::rate::Kind;
 use crate::sections::{recycle, Entry, Names, Place, Sections, ANSWER, AUTHORITY};
 use crate::snapshot::Snapshot;
@@ -21,20 +22,11 @@ const CHAOS: u16 = 3;
 const TXT: u16 = 16;
 const ANY: u16 = 255;
 
-const QR: u16 = 0x8000;
-const AA: u16 = 0x0400;
-const TC: u16 = 0x0200;
-/// What a reply takes from the query: opcode, RD and CD.
-const COPIED: u16 = 0x7800 | 0x0100 | 0x0010;
-
 const SERVFAIL: u16 = 2;
 const NXDOMAIN: u16 = 3;
 const NOTIMP: u16 = 4;
 const NOTAUTH: u16 = 9;
 const BADCOOKIE: u16 = 23;
-
-/// The OPT of a reply and an error with the longest question fit into this.
-const REPLY_OCTETS_MIN: usize = 512;
 
 /// Who asks: the address and port that the query came from, and whether it came over a stream.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +77,8 @@ pub struct Facts {
     pub has_good_cookie: bool,
 }
 
-const ERROR: Facts = Facts { kind: Kind::Error, has_cookie: false, has_good_cookie: false };
+/// An error to a client without cookies.
+pub const ERROR: Facts = Facts { kind: Kind::Error, has_cookie: false, has_good_cookie: false };
 
 /// What is to be done with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +97,8 @@ pub struct Scratch {
     entries: Vec<Entry<'static>>,
     owners: Owners,
     suffixes: Suffixes,
-    subject: Option<Place>,
-    facts: Facts,
+    pub(crate) subject: Option<Place>,
+    pub(crate) facts: Facts,
 }
 
 impl Default for Scratch {
@@ -179,78 +172,13 @@ pub fn respond_limited(
     out: &mut [u8],
 ) -> Decision {
     match Exchange::begin(octets, client, now_s, settings, scratch, out) {
-        Ok(exchange) if exchange.cookie.size > 0 => exchange.error(BADCOOKIE, None, 0, out),
+        Ok(exchange) if exchange.cookie.is_there() => exchange.error(BADCOOKIE, None, 0, out),
         Ok(exchange) => exchange.error(NOERROR, None, TC, out),
         Err(decision) => decision,
     }
 }
 
-/// The COOKIE option of a reply, and what the query's was.
-#[derive(Default)]
-struct Cookie {
-    octets: [u8; COOKIES_SIZE_OCTETS],
-    size: usize,
-    is_good: bool,
-    is_bad: bool,
-}
-
-impl Cookie {
-    /// Return what answers the COOKIE option of *query*, if it has a well-formed one.
-    fn answer(query: &Query<'_>, client: &Client, now_s: f64, secrets: &CookieSecrets) -> Cookie {
-        let option = query.edns.and_then(|edns| edns.cookie);
-        match option {
-            // One that is out of form is the FORMERR of RFC 7873 section 5.2.2.
-            Some(option) if !secrets.is_empty() && is_cookie(option) => {
-                let answer = answer_cookie(option, client.address, now_s as u64, secrets);
-                Cookie {
-                    octets: answer.option,
-                    size: COOKIES_SIZE_OCTETS,
-                    is_good: answer.is_good,
-                    is_bad: option.len() > 8 && !answer.is_good,
-                }
-            }
-            _ => Cookie::default(),
-        }
-    }
-}
-
-/// One readable query and what its reply has whatever the answer is.
-struct Exchange<'x> {
-    query: Query<'x>,
-    client: &'x Client,
-    settings: &'x Settings,
-    cookie: Cookie,
-}
-
-impl<'x> Exchange<'x> {
-    fn begin(
-        octets: &'x [u8],
-        client: &'x Client,
-        now_s: f64,
-        settings: &'x Settings,
-        scratch: &mut Scratch,
-        out: &mut [u8],
-    ) -> Result<Exchange<'x>, Decision> {
-        scratch.subject = None;
-        scratch.facts = ERROR;
-        if octets.len() < HEADER_SIZE_OCTETS || octets[2] & 0x80 != 0 || client.port == 0 {
-            return Err(Decision::Drop);
-        }
-        if out.len() < REPLY_OCTETS_MIN {
-            return Err(Decision::Punt);
-        }
-        let query = match Query::parse(octets, client.is_tcp) {
-            Ok(query) if !query.question.is_empty() || !settings.cookie_secrets.is_empty() => query,
-            // Without secrets there are no cookies to ask for.
-            Ok(_) => return Err(Decision::Reply(header_alone(octets, FORMERR, out))),
-            Err(rcode) => return Err(Decision::Reply(header_alone(octets, rcode, out))),
-        };
-        let cookie = Cookie::answer(&query, client, now_s, &settings.cookie_secrets);
-        scratch.facts.has_cookie = cookie.size > 0;
-        scratch.facts.has_good_cookie = cookie.is_good;
-        Ok(Exchange { query, client, settings, cookie })
-    }
-
+impl Exchange<'_> {
     fn answer(
         &self,
         view: Option<&Snapshot<'_>>,
@@ -383,34 +311,6 @@ impl<'x> Exchange<'x> {
         scratch.entries = recycle(entries);
         written.map(|_| Decision::Reply(size))
     }
-
-    fn flags(&self, rcode: u16) -> u16 {
-        QR | self.query.flags & COPIED | rcode & 15
-    }
-
-    /// The counts of a reply without records but the OPT.
-    fn counts(&self) -> [u16; 4] {
-        let questions = u16::from(!self.query.question.is_empty());
-        [questions, 0, 0, u16::from(self.query.edns.is_some())]
-    }
-
-    /// Write a reply of the question, an OPT if there was one, and *rcode*.
-    fn error(&self, rcode: u16, info: Option<u16>, flags: u16, out: &mut [u8]) -> Decision {
-        let question = self.query.question;
-        let end = HEADER_SIZE_OCTETS + question.len();
-        out[HEADER_SIZE_OCTETS..end].copy_from_slice(question);
-        let opt = self.opt(rcode, info);
-        let flags = self.flags(rcode) | flags;
-        let id = self.query.message_id;
-        Decision::Reply(finish(out, id, flags, self.counts(), end, opt.octets()))
-    }
-
-    fn opt(&self, rcode: u16, info: Option<u16>) -> Opt {
-        let Some(edns) = &self.query.edns else { return Opt::none() };
-        let idle_timeout_s = if self.client.is_tcp { self.settings.idle_timeout_s } else { 0 };
-        let cookie = &self.cookie.octets[..self.cookie.size];
-        Opt::answer(edns, rcode, &self.settings.identity, cookie, idle_timeout_s, info)
-    }
 }
 
 /// Write all sections; false when a required RRset does not fit.
@@ -450,10 +350,4 @@ fn rcode_without_data(qtype: u16) -> Option<u16> {
         253 | 254 => Some(NOTIMP),           // MAILB, MAILA, obsolete
         _ => None,
     }
-}
-
-/// Write the reply to a message without a readable question: a header alone.
-fn header_alone(octets: &[u8], rcode: u16, out: &mut [u8]) -> usize {
-    let flags = QR | u16::from_be_bytes([octets[2], octets[3]]) & COPIED | rcode;
-    finish(out, [octets[0], octets[1]], flags, [0; 4], HEADER_SIZE_OCTETS, &[])
 }
