@@ -176,18 +176,17 @@ impl Store {
     /// See the newest revision from here on.
     pub fn renew(&mut self) -> Result<(), StoreError> {
         for _ in 0..RENEWALS_MAX {
-            self.reset();
-            // SAFETY: the transaction was begun by `open` and has been reset.
-            check(unsafe { ffi::mdb_txn_renew(self.transaction) }).map_err(|why| {
-                StoreError(format!("cannot read the store {}: {why}.", self.path.display()))
-            })?;
-            self.is_reading = true;
-            // SAFETY: the transaction is live.
-            let number = unsafe { ffi::mdb_txn_id(self.transaction) } as u64;
+            let number = self.begin()?;
             if number == self.revision.number {
                 return Ok(());
             }
-            if let Some(words) = self.map.meta(number) {
+            // The two meta pages are written in turn, and this one again only when the next
+            // revision is complete and everyone sees it.  So the copy is clean when the other page
+            // is still older than this one, or when nothing newer is to be seen after the copy.
+            let words = self.map.meta_page(number & 1);
+            fence(Ordering::Acquire);
+            let is_last = self.map.meta_page(!number & 1)[META_WORDS - 1] < number;
+            if words[META_WORDS - 1] == number && (is_last || self.begin()? == number) {
                 return self.take(number, &words).map_err(|damage| {
                     self.reset();
                     StoreError(format!("the store {} is damaged: {damage}.", self.path.display()))
@@ -195,10 +194,20 @@ impl Store {
             }
         }
         self.reset();
-        Err(StoreError(format!(
-            "the store {} changes faster than it can be read.",
-            self.path.display()
-        )))
+        let path = self.path.display();
+        Err(StoreError(format!("the store {path} changes faster than it can be read.")))
+    }
+
+    /// Begin to read the newest LMDB transaction; return its number.
+    fn begin(&mut self) -> Result<u64, StoreError> {
+        self.reset();
+        // SAFETY: the transaction was begun by `open` and has been reset.
+        check(unsafe { ffi::mdb_txn_renew(self.transaction) }).map_err(|why| {
+            StoreError(format!("cannot read the store {}: {why}.", self.path.display()))
+        })?;
+        self.is_reading = true;
+        // SAFETY: the transaction is live.
+        Ok(unsafe { ffi::mdb_txn_id(self.transaction) } as u64)
     }
 
     fn take(&mut self, number: u64, words: &[u64; META_WORDS]) -> Result<(), Damage> {
@@ -305,22 +314,12 @@ impl Map {
         Ok(Map { start: address.cast(), size_octets, page_size_octets: page_size })
     }
 
-    /// Return the words of the meta page of transaction *number*, None when it was overtaken.
-    ///
-    /// The two meta pages are written in turn, each once the one before is whole.  So a copy of
-    /// *number*'s is clean when the other one still is of an earlier transaction afterwards.
-    fn meta(&self, number: u64) -> Option<[u64; META_WORDS]> {
-        let words = self.meta_page(number & 1);
-        fence(Ordering::Acquire);
-        let others = self.meta_page(!number & 1);
-        (words[META_WORDS - 1] == number && others[META_WORDS - 1] < number).then_some(words)
-    }
-
+    /// Return the words of meta page 0 or 1.
     fn meta_page(&self, page: u64) -> [u64; META_WORDS] {
         let mut words = [0; META_WORDS];
         // SAFETY: pages 0 and 1 are in every environment and begin at multiples of the page size,
         // so that the words are aligned.  Another process may be writing them: the reads are
-        // volatile, and `meta` finds out whether they belong together.
+        // volatile, and `renew` finds out whether they belong together.
         unsafe {
             let start = self.start.add(page as usize * self.page_size_octets + 16).cast::<u64>();
             for (index, word) in words.iter_mut().enumerate() {
