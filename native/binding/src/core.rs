@@ -110,7 +110,8 @@ impl Core {
             None => CookieSecrets::default(),
         };
         let query = networks(&query)?;
-        self.server.settings = Settings { identity, version, query, idle_timeout_s, cookie_secrets };
+        self.server.settings =
+            Settings { identity, version, query, idle_timeout_s, cookie_secrets };
         self.server.settings_changed();
         Ok(())
     }
@@ -150,7 +151,11 @@ impl Core {
     }
 
     /// Who may have what is in the message cache, which holds at most *cache_octets_max*.
-    fn configure_recursion(&mut self, recursion: Vec<String>, cache_octets_max: usize) -> PyResult<()> {
+    fn configure_recursion(
+        &mut self,
+        recursion: Vec<String>,
+        cache_octets_max: usize,
+    ) -> PyResult<()> {
         let kept = &mut self.server.kept;
         kept.is_open = !recursion.is_empty();
         kept.recursion = networks(&recursion)?;
@@ -204,7 +209,8 @@ impl Core {
         wants_answers: bool,
     ) -> PyResult<(usize, Lists<'py>)> {
         let mut told = Told::new(python, wants_answers);
-        let served = self.server.serve(socket, is_wildcard, Now { s: now_s, us: now_us }, &mut told);
+        let served =
+            self.server.serve(socket, is_wildcard, Now { s: now_s, us: now_us }, &mut told);
         told.error.map_or(Ok((served.received, (told.punts, told.answers))), Err)
     }
 

@@ -42,7 +42,7 @@ impl<'py> Told<'py> {
         source: Option<(i32, i32, &[u8])>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let address = sender.address.to_string();
-        let peer = if let IpAddr::V4(_) = sender.address {
+        let peer = if sender.address.is_ipv4() {
             (address, sender.port).into_pyobject(self.python)?
         } else {
             (address, sender.port, sender.flow, sender.scope).into_pyobject(self.python)?

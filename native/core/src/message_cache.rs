@@ -8,7 +8,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
-use crate::kept_reply::{Found, Key, KeptReply};
+use crate::kept_reply::{Found, KeptReply, Key};
 
 /// Used entries that one new entry passes over: putting never takes long.
 pub const CHANCES_MAX: usize = 32;
@@ -284,4 +284,3 @@ fn is_at_or_below(name: &[u8], apex: &[u8]) -> bool {
     }
     rest == apex
 }
-

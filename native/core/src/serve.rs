@@ -286,13 +286,7 @@ impl Server {
 
     /// Answer one query in the revision that was renewed to last, into *out*, which has at least
     /// 65,535 octets.
-    pub fn respond(
-        &mut self,
-        query: &[u8],
-        client: &Client,
-        now: Now,
-        out: &mut [u8],
-    ) -> Decision {
+    pub fn respond(&mut self, query: &[u8], client: &Client, now: Now, out: &mut [u8]) -> Decision {
         let decision = self.turn(now).0.answer(query, client, out);
         self.write_tally();
         decision

@@ -198,13 +198,15 @@ impl Datagrams {
 
     /// Make the ancillary data that came with datagram *number* what its reply needs; return its
     /// length with its header.
+    #[allow(clippy::unnecessary_cast)] // the type differs among C libraries
     fn turn_control(&mut self, number: usize) -> Option<usize> {
         if (self.incoming[number].msg_hdr.msg_controllen as usize) <= CONTROL_HEADER_OCTETS {
             return None;
         }
         let octets = &mut self.controls[number].0;
         let size = usize::from_ne_bytes(octets[..8].try_into().ok()?);
-        match (read_i32(octets, 8), read_i32(octets, 12), size.checked_sub(CONTROL_HEADER_OCTETS)?) {
+        match (read_i32(octets, 8), read_i32(octets, 12), size.checked_sub(CONTROL_HEADER_OCTETS)?)
+        {
             (libc::IPPROTO_IP, libc::IP_PKTINFO, 12) => {
                 // Interface 0: the way back is the routing table's business, only the source is
                 // ours; it is told as the local address of the datagram.
@@ -281,7 +283,8 @@ mod tests {
     #[test]
     fn what_comes_in_goes_back_to_its_sender() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let clients: Vec<UdpSocket> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        let clients: Vec<UdpSocket> =
+            (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
         for (number, client) in clients.iter().enumerate() {
             client.send_to(&vec![number as u8; number + 1], server.local_addr().unwrap()).unwrap();
         }

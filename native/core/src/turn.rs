@@ -22,15 +22,8 @@ const CD: u16 = 0x0010;
 const REFUSED: u8 = 5;
 
 /// What answers a query: `respond`, and other things in tests.
-pub type Responder = fn(
-    &[u8],
-    Option<&Snapshot<'_>>,
-    &Client,
-    f64,
-    &Settings,
-    &mut Scratch,
-    &mut [u8],
-) -> Decision;
+pub type Responder =
+    fn(&[u8], Option<&Snapshot<'_>>, &Client, f64, &Settings, &mut Scratch, &mut [u8]) -> Decision;
 
 /// The limits of answers over UDP, and where they are kept.
 pub struct Limiter {
@@ -88,10 +81,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Find the names of *queries* together, before each is answered; None when that is of no use.
-    pub fn seek_ahead<'q>(
-        &mut self,
-        queries: impl Iterator<Item = &'q [u8]>,
-    ) -> Option<Ahead<'a>> {
+    pub fn seek_ahead<'q>(&mut self, queries: impl Iterator<Item = &'q [u8]>) -> Option<Ahead<'a>> {
         let view = self.view.as_ref()?;
         catch_unwind(AssertUnwindSafe(|| view.seek_ahead(queries))).unwrap_or_else(|_| {
             self.tally.add(Counter::NativePanics, 1);
