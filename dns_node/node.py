@@ -32,6 +32,7 @@ from dns_node.control.compose import Asker
 from dns_node.control.console import Console
 from dns_node.control.ctl_door import ControlDoor
 from dns_node.control.kv import KvDoor
+from dns_node.control.pauses import Pauses
 from dns_node.control.service import Service, history_file
 from dns_node.control.session import Session
 from dns_node.control.upkeep import Upkeep
@@ -94,6 +95,8 @@ class NodeProcess:
         )
         self._service.reload_settings = self.reload_settings
         self._service.kept_out = self._member.kept_out
+        self._pauses = Pauses(reactor)
+        self._service.pauses = self._pauses.status
         self._door = ControlDoor(reactor, self._service, node.data_dir)
         self._kv: KvDoor | None = None
         self._console: Console | None = None
@@ -125,6 +128,7 @@ class NodeProcess:
         await self._member.start()
         self._open_doors()
         self._upkeep.start()
+        self._pauses.start()
         if self._launch.join is not None:
             await self._member.join(self._launch.join.member, self._launch.join.token)
 
@@ -179,6 +183,7 @@ class NodeProcess:
             answer = await self._service.remove_member(self._launch.node.id)
             self._say(f"leaving the cluster: {answer.outcome}", is_always=True)
         self._upkeep.stop()
+        self._pauses.stop()
         if self._console is not None:
             self._console.stop()
         if self._kv is not None:

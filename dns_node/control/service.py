@@ -71,6 +71,7 @@ class Service:
         self.files: tuple[ZoneFile, ...] = launch.node.zone_files
         self.reload_settings: Callable[[], Sequence[str]] = lambda: ()
         self.kept_out: Callable[[], Mapping[str, int]] = dict
+        self.pauses: Callable[[], Mapping[str, int]] = dict
         self._began_s = time.monotonic()
 
     @property
@@ -227,6 +228,8 @@ class Service:
         }
         if kept_out := self.kept_out():
             found["kept out"] = kept_out
+        if pauses := self.pauses():
+            found["reactor"] = pauses
         found["workers"] = self._workers.status()
         return found
 
