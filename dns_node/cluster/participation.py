@@ -342,6 +342,9 @@ def fit_journal(journal: Journal, machine: Machine) -> None:
         raise StoreError(f"there is a store, but no journal: what this node voted is lost. {AWAY}")
     if index == 0:
         return
+    if 1 < journal.first_index >= index:
+        why = f"the store has applied entry {index}, and its journal begins after it"
+        raise StoreError(f"{why}: what this node acknowledged is lost. {AWAY}")
     # If a snapshot was installed and the node died before the journal began anew, it does now.
     members = machine.members()
     voters = frozenset(node for node, (_, role) in members.items() if role == "voter")

@@ -81,6 +81,16 @@ def remove_others(data_directory: Path) -> list[int]:
     return gone
 
 
+def sync_current(data_directory: Path, generation: int) -> None:
+    """Make durable that *generation* is there and current; raises StoreError."""
+    path = generation_path(data_directory, generation)
+    try:
+        for directory in (path, path.parent, data_directory):
+            sync_directory(directory)
+    except OSError as error:
+        raise StoreError(f"cannot sync {path}: {error.strerror}.") from error
+
+
 def numbers(data_directory: Path) -> list[int]:
     """Return the numbers of all generations on disk."""
     directory = store_directory(data_directory)
