@@ -37,6 +37,7 @@ class Promises:
     def __init__(self, cluster):
         self._cluster = cluster
         self.sent = 0
+        self.voters: dict[int, tuple[str, frozenset[str]]] = {}
 
     def journal_of(self, node: str) -> Content | None:
         host = self._cluster.hosts[node]
@@ -128,6 +129,16 @@ class Promises:
             raise Violation(
                 f"the core of node {node} counts {sorted(facts.voters)} beside itself, its log has "
                 f"{sorted(journal.voters())}"
+            )
+        voters = journal.voters(facts.commit_index)
+        other, known = node, voters
+        if not self._cluster.hosts[node].is_wiped:
+            # Who has joined begins with the voters of that day, at entry 1.
+            other, known = self.voters.setdefault(facts.commit_index, (node, voters))
+        if known != voters:
+            raise Violation(
+                f"at entry {facts.commit_index} the voters are {sorted(known)} for node {other}, "
+                f"{sorted(voters)} for node {node}"
             )
         on_disk = max(journal.durable_index, life.machine.applied()[0])
         if any(
