@@ -42,6 +42,8 @@ class Disk:
         """Files of which a power loss leaves nothing, until they are synced."""
         self._synced: set[Path] = set()
         self.is_full = False
+        self.full_in: int | None = None
+        """How many writes from now the disk is full."""
         self.is_at_worst = False
         """Whether a power loss takes everything that it may take."""
         self.crash_in: int | None = None
@@ -58,6 +60,10 @@ class Disk:
                 raise Crashed(step)
 
     def check_space(self):
+        if self.full_in is not None:
+            self.full_in -= 1
+            if self.full_in < 0:
+                self.full_in, self.is_full = None, True
         if self.is_full:
             raise lmdb.DiskError("No space left on device")
 
@@ -142,7 +148,12 @@ class Disk:
         self._entries.clear()
         self._unwritten.clear()
         self._empty.clear()
-        self.is_full, self.crash_in = False, None
+        self.free()
+        self.crash_in = None
+
+    def free(self):
+        """Give the disk space again."""
+        self.is_full, self.full_in = False, None
 
     # What stands for the module `os` in the store's generations
 
