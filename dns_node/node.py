@@ -26,6 +26,7 @@ from dns_node.cluster.replica import ReplicaSettings
 from dns_node.config.handover import launch_from, worker_settings
 from dns_node.config.launch import Launch
 from dns_node.config.reload import reread
+from dns_node.control import collector
 from dns_node.control.actions import load_reply
 from dns_node.control.api import LoadReport
 from dns_node.control.compose import Asker
@@ -110,6 +111,7 @@ class NodeProcess:
             signal.signal(number, lambda *_: reactor.callFromThread(self.stop))
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self._on_hangup))
         reactor.callWhenRunning(lambda: self._watch(ensureDeferred(self._start())))
+        collector.settle()
         reactor.run(installSignalHandlers=False)
         return self._exit_status
 
