@@ -33,6 +33,8 @@ from bench_cluster import (  # noqa: E402
 )
 
 FIRST = b"\5first\5bench\7example\0\0\1\0\1"
+RECENT_S = 11.0
+"""Longer than STATUS calls a pause recent."""
 WRITERS_PER_NODE = 16
 REPLY_S = 1.0
 """A question that has no reply after this counts as failed."""
@@ -150,10 +152,12 @@ def run(records: int, per_s: float, is_killed: bool, log_mib: int, rate_mib_s: i
         rows += _load_zone(cluster, records)
         leader = cluster.leader()
         term = cluster.status(leader)["term"]
+        time.sleep(RECENT_S)  # What happened before is not looked at.
         load = Load(cluster, per_s)
         load.begin(list(cluster.processes))
-        time.sleep(5)
-        rows.append(("before: changes, pauses of the reactors", _shown(load)))
+        time.sleep(RECENT_S)
+        rows.append((f"before ({RECENT_S:.0f} s)", _shown(load)))
+        load.times_s.clear()
         began_s = time.perf_counter()
         rows += _lag(cluster, load, is_killed)
         rows += _join(cluster, load, leader, is_killed)
