@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 
 from dns_node.cluster.apply import SYNC_EVERY_S, Applied, Applier, Machine
-from dns_node.cluster.bindings import Bindings
+from dns_node.cluster.bindings import Bindings, find_founders
 from dns_node.cluster.codec import CodecError
 from dns_node.cluster.complaints import Complaints
 from dns_node.cluster.consensus import Consensus
@@ -34,6 +34,9 @@ from dns_node.errors import StoreError
 
 ENTRIES_IN_FLIGHT = 8
 QUORUM_CONTACT_S = 1.0
+FORMING_ENTRIES = 64
+"""How far from its beginning the log is searched for the command that forms the cluster."""
+
 AWAY = "Move the data directory away and let the node join again."
 
 _OF_MEMBERS = frozenset({"status", "forward", "refusal"})
@@ -128,6 +131,7 @@ class Participation:
         self.led: Led = (None, 0, False)
         self._is_status_due = self._told_disk_low = False
         self._next_sync_s = 0.0
+        self._expected_at: tuple[int, int | None] = (0, None)
         owner.standings.own_applied = owner.standings.own_durable = self.applier.applied_index
 
     def begin(self) -> None:
@@ -135,6 +139,7 @@ class Participation:
         self.digests.restart(self.machine.digests())
         self.consensus.begin(self.node in self.journal.voters())
         self._owner.bindings.up.clear()
+        self._expect_members()
         for node in list(self._owner.bindings.peers):
             self.judge_peer(node)
         self._owner.kick()
@@ -166,6 +171,20 @@ class Participation:
             for node in list(self._owner.bindings.peers):
                 self.judge_peer(node)
             self._owner.took_members(members)
+
+    def _expect_members(self) -> None:
+        """Before the cluster is formed: read in the log who its members are to be."""
+        if self._owner.bindings.members:
+            return
+        at = self.journal.last_index, self.journal.term_at(self.journal.last_index)
+        if at == self._expected_at:
+            return
+        self._expected_at = at
+        expected = find_founders(command for command, _, _ in self.journal[0:FORMING_ENTRIES])
+        if expected != self._owner.bindings.expected:
+            self._owner.bindings.expected = expected
+            for node in list(self._owner.bindings.peers):
+                self.judge_peer(node)
 
     # Frames
 
@@ -209,6 +228,7 @@ class Participation:
                 message = parse_message(envelope.body)
                 if owner.bindings.may_say(node, message):
                     self.consensus.receive(node, envelope.term, message)
+                    self._expect_members()
                     owner.kick()
                 else:
                     self._drop(node, type(message).__name__)
@@ -263,6 +283,7 @@ class Participation:
         self.consensus.step()
         if self.consensus.core is not core:
             return
+        self._expect_members()
         facts = core.facts()
         self.applier.advance(min(facts.applied_index, self.journal.durable_index))
         led = (core.leader(), facts.term, facts.is_leader)

@@ -82,11 +82,12 @@ def remove_others(data_directory: Path) -> list[int]:
 
 
 def sync_current(data_directory: Path, generation: int) -> None:
-    """Make durable that *generation* is there and current; raises StoreError."""
+    """Make durable that *generation* is there and current (but not that *data_directory* names
+    the stores: the journal's start sees to it); raises StoreError."""
     path = generation_path(data_directory, generation)
     try:
-        for directory in (path, path.parent, data_directory):
-            sync_directory(directory)
+        sync_directory(path)
+        sync_directory(path.parent)
     except OSError as error:
         raise StoreError(f"cannot sync {path}: {error.strerror}.") from error
 

@@ -58,6 +58,8 @@ class Operator:
             return
         if cluster.hosts[node].disk.is_full:
             return
+        if not all(cluster.replicas[other].members for other in cluster.replicas):
+            return  # Who was never told of the cluster may found another one with it.
         cluster.crash(node)
         cluster.wipe(node)
         self.wiped = node

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from dns_node.cluster.command import Done, PutKey
+from dns_node.cluster.command import Done, FormCluster, Member, PutKey, PutMember
 from dns_node.cluster.replica import ReplicaSettings
 from tests.simulation.cluster import Cluster
 from tests.simulation.oracle import Violation
@@ -82,6 +82,60 @@ def an_empty_disk_does_not_vote_under_its_old_id(new: New):
     cluster.heal()
     cluster.run(6.0)
     _must(cluster.leader() is None, "an empty disk and a laggard have a leader")
+
+
+def an_empty_disk_does_not_vote_before_all_have_applied_who_the_members_are(new: New):
+    """One of three has the command that forms the cluster in its log, but not in its store."""
+    cluster = new(3)
+    leader = cluster.elect()
+    wiped, behind = (node for node in cluster.nodes if node != leader)
+    cluster.run_until(cluster.is_equal)
+    journal = cluster.replicas[behind].journal
+    last_index = journal.last_index
+    members = tuple(
+        Member(node, cluster.hosts[node].uuid, "voter", "") for node in sorted(cluster.voters)
+    )
+    cluster.submit(leader, cluster.command(FormCluster("cluster", members)))
+    while journal.last_index == last_index:
+        cluster.turn()
+    cluster.isolate(behind)
+    _write(cluster, leader, "acknowledged")
+    _must(not cluster.machines[behind].members(), "the script is out of step")
+    cluster.crash(leader)
+    cluster.crash(wiped)
+    cluster.wipe(wiped)
+    cluster.boot(wiped, cluster.voters)
+    cluster.heal()
+    cluster.run(6.0)
+    _must(cluster.leader() is None, "an empty disk and a laggard have a leader")
+
+
+def a_laggard_follows_a_leader_that_came_back_with_an_empty_disk(new: New):
+    """A node is away while another is replaced and then leads: it knows that one's old uuid."""
+    cluster = new(5)
+    cluster.form()
+    leader = cluster.elect()
+    wiped, away, *_ = (node for node in cluster.nodes if node != leader)
+    cluster.run_until(cluster.is_equal)
+    cluster.crash(away)
+    cluster.crash(wiped)
+    cluster.wipe(wiped)
+    cluster.boot(wiped)
+    ended: list[str] = []
+    member = Member(wiped, cluster.hosts[wiped].uuid, "learner", "")
+    cluster.replicas[leader].change_voter(wiped, False).addCallback(ended.append)
+    cluster.run_until(lambda: ended == [""])
+    cluster.do(leader, PutMember(member))
+    cluster.replicas[wiped].form(cluster.voters - {wiped})
+    cluster.run_until(cluster.is_equal)
+    cluster.replicas[leader].change_voter(wiped, True).addCallback(ended.append)
+    cluster.run_until(lambda: ended == ["", ""])
+    cluster.do(leader, PutMember(Member(wiped, member.uuid, "voter", "")))
+    while cluster.leader() != wiped:
+        cluster.replicas[leader].transfer_leadership(wiped)
+        cluster.run(0.5)
+    cluster.boot(away)
+    cluster.run_until(cluster.is_equal, 20.0)
 
 
 def a_new_generation_survives_a_power_loss(new: New):
@@ -166,6 +220,8 @@ SCRIPTED = {
     "G3": a_bridge_does_not_disturb_the_leader,
     "G6": a_laggard_is_told_to_take_a_snapshot,
     "binding": an_empty_disk_does_not_vote_under_its_old_id,
+    "founders": an_empty_disk_does_not_vote_before_all_have_applied_who_the_members_are,
+    "entries of strangers": a_laggard_follows_a_leader_that_came_back_with_an_empty_disk,
     "directory sync": a_new_generation_survives_a_power_loss,
     "pins": the_log_waits_for_a_snapshot_under_way,
     "voters of the log": the_voters_are_those_of_the_whole_log,
