@@ -119,9 +119,9 @@ class LocalMember:
         return self.transport.start().addCallback(lambda _: self.members.start())
 
     async def join(self, seed: str, token: str) -> None:
-        """Enter the cluster of the member at *seed*; does nothing when this node is in it already.
-        Raises InputError with the cluster's reasons."""
-        if self.log.is_formed():
+        """Enter the cluster of the member at *seed*; does nothing when this node is in it already
+        and knows its members.  Raises InputError with the cluster's reasons."""
+        if self.log.is_formed() and self.log.members():
             return
         self.members.enter(await join(self._reactor, self.transport, seed, token))
 
@@ -151,6 +151,7 @@ class LocalMember:
         transport.on_request = self._requested
         transport.on_refused = self.members.refused
         replica.on_frame = self._framed
+        replica.proposer.find_schema = self.log.schema
         replica.on_behind = self._receiver.want
 
     def _hello(self) -> dict[str, Any]:

@@ -59,6 +59,11 @@ class ReplicaLog:
         uuid: str = self._view().cluster_uuid()
         return uuid
 
+    def schema(self) -> int:
+        """Return the schema that the store is at."""
+        schema: int = self._view().meta().schema
+        return schema
+
     def is_token_good(self, token_hash: bytes) -> bool:
         """Return whether that join token exists and has not ended."""
         expires_at_ms = self._view().token_expiry_ms(token_hash)

@@ -95,6 +95,24 @@ class TestLocalMember(MemberCase):
         await self.all_have(members, "2")
 
     @coroutine
+    async def test_a_node_that_ended_before_its_first_snapshot_was_there_joins_again(self):
+        [seed], configured = await self.form(1)
+        for number in range(40):
+            await self.put(seed, str(number))
+        await until(lambda: seed.replica.status().log_entries == 0)
+        [location] = free_locations(1)
+        joiner = await self.start("j", {}, location)
+        asked = []
+        joiner.replica.on_behind = asked.append
+        await joiner.join(configured["0"], await self.token(seed))
+        await until(lambda: asked)
+        await self.stop(joiner)
+        joiner = await self.start("j", {}, location)
+        await joiner.join(configured["0"], "")
+        await self.settled([seed, joiner])
+        await self.all_have([joiner], "39")
+
+    @coroutine
     async def test_a_node_that_the_log_can_not_serve_takes_a_snapshot(self):
         [seed], configured = await self.form(1)
         for number in range(40):
