@@ -21,7 +21,7 @@ def settle() -> None:
 def held() -> Iterator[None]:
     """Collect nothing within it; if very much was made, leave that out of later collections too
     (it goes when nobody refers to it any more, as it holds no cycles)."""
-    before = sum(gc.get_count())
+    before = gc.get_count()[0]
     was_enabled = gc.isenabled()
     gc.disable()
     try:
