@@ -152,6 +152,6 @@ class Operator:
         if leader is None or self._cluster.is_paused(leader):
             return None
         replica = self._cluster.replicas[leader]
-        status = replica.status()
-        is_new = replica.journal.term_at(status.applied_index) == status.term
+        life = replica._life
+        is_new = life.journal.term_at(life.applier.applied_index) == life.consensus.facts().term
         return leader if is_new else None
