@@ -144,6 +144,25 @@ class Participation:
             self.judge_peer(node)
         self._owner.kick()
 
+    def install(
+        self,
+        swap: Callable[[], tuple[int, int]],
+        voters: frozenset[str],
+        on_end: Callable[[], None],
+    ) -> None:
+        """Replace the store by a snapshot, by `Applier.install`, and go on from it; *voters* are
+        the raft members as of its index."""
+        self.consensus.end()
+
+        def installed() -> None:
+            self.journal.adopt(self.applier.applied_index, self.applier.applied_term, voters)
+            self.take_members()
+            self.begin()
+            on_end()
+
+        # Who dies before the journal has begun anew knows the voters all the same.
+        self.journal.announce(voters, lambda: self.applier.install(swap, installed))
+
     def close(self) -> None:
         """Stop taking part, write what is under way, close the disks."""
         self.consensus.end()
@@ -366,7 +385,9 @@ def fit_journal(journal: Journal, machine: Machine) -> None:
     if 1 < journal.first_index >= index:
         why = f"the store has applied entry {index}, and its journal begins after it"
         raise StoreError(f"{why}: what this node acknowledged is lost. {AWAY}")
+    voters = journal.announced_voters
+    if journal.term_at(index) != term and not voters:
+        why = f"the store has applied entry {index} of term {term}, which the journal does not hold"
+        raise StoreError(f"{why}: what this node acknowledged is lost. {AWAY}")
     # If a snapshot was installed and the node died before the journal began anew, it does now.
-    members = machine.members()
-    voters = frozenset(node for node, (_, role) in members.items() if role == "voter")
-    journal.adopt(index, term, voters or journal.voters())
+    journal.adopt(index, term, voters)

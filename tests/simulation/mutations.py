@@ -192,6 +192,14 @@ def _adopt_always_anew(self, index, term, voters):
         self.reset(index, term, voters)
 
 
+def _fit_by_table(journal, machine):
+    """Take the voters of a snapshot from the member table, which need not be raft's."""
+    index, term = machine.applied()
+    voters = frozenset(node for node, (_, role) in machine.members().items() if role == "voter")
+    if index > 0:
+        journal.adopt(index, term, voters)
+
+
 def _install_always(self, copy):
     def swap():
         self.writer.install(copy)
@@ -289,6 +297,8 @@ MUTATIONS = (
              method(Standings, "retained_from", _retain_without_pins)),
     Mutation("adopt", "a journal that reaches beyond the store is kept",
              method(journal.Journal, "adopt", _adopt_always_anew)),
+    Mutation("voters of a snapshot", "they are on disk before it is installed",
+             method(participation, "fit_journal", _fit_by_table)),
     Mutation("overtaken", "a snapshot that the log has overtaken is not installed",
              method(StoreMachine, "install", _install_always)),
     Mutation("operation ids", "an operation id is carried out once",

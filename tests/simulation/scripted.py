@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dns_node.cluster.command import Done, FormCluster, Member, PutKey, PutMember
 from dns_node.cluster.replica import ReplicaSettings
 from tests.simulation.cluster import Cluster
+from tests.simulation.memory_lmdb import Crashed
 from tests.simulation.oracle import Violation
 from tests.simulation.transfers import Transfers
 
@@ -158,6 +159,37 @@ def a_new_generation_survives_a_power_loss(new: New):
     _must(cluster.machines[away].applied()[0] >= index, "an installed snapshot is lost")
 
 
+def the_voters_of_a_snapshot_survive_a_kill(new: New):
+    """A node dies between the switch to a snapshot's store and the new beginning of its log."""
+    cluster = new(5, settings=ReplicaSettings(absent_s_max=1.0))
+    cluster.form()
+    Transfers(cluster, random.Random(1), 0.5)
+    leader = cluster.elect()
+    away, other, *_ = (node for node in cluster.nodes if node != leader)
+    cluster.crash(away)
+    ended: list[str] = []
+    cluster.replicas[leader].change_voter(other, False).addCallback(ended.append)
+    for number in range(10):
+        _write(cluster, leader, f"k{number}")
+    _must(ended == [""], "the vote was not taken away")
+    cluster.run(3.0)
+    cluster.boot(away)
+    disk = cluster.hosts[away].disk
+    current = disk.directory / "store" / "CURRENT"
+
+    def die(step: str):
+        if step == "before a commit to journal" and current.read_text() == "2\n":
+            raise Crashed(step)
+
+    disk.on_point = die
+    cluster.run_until(lambda: away not in cluster.replicas)
+    disk.on_point = lambda step: None
+    cluster.boot(away)
+    cluster.run(1.0)
+    _write(cluster, leader, "after")
+    cluster.run_until(lambda: "after" in cluster.applied(away), 10.0)
+
+
 def the_log_waits_for_a_snapshot_under_way(new: New):
     """A snapshot travels for long while others write: it is the only one that is needed."""
     cluster = new(3, settings=ReplicaSettings(absent_s_max=0.5))
@@ -223,6 +255,7 @@ SCRIPTED = {
     "founders": an_empty_disk_does_not_vote_before_all_have_applied_who_the_members_are,
     "entries of strangers": a_laggard_follows_a_leader_that_came_back_with_an_empty_disk,
     "directory sync": a_new_generation_survives_a_power_loss,
+    "voters of a snapshot": the_voters_of_a_snapshot_survive_a_kill,
     "pins": the_log_waits_for_a_snapshot_under_way,
     "voters of the log": the_voters_are_those_of_the_whole_log,
     "one change": a_second_change_of_the_voters_waits,
