@@ -183,6 +183,8 @@ class LocalMember:
 
     def _open_machine(self, directory: Path) -> StoreMachine:
         self.machine = StoreMachine(directory)
+        # A node that was killed soon after it took a snapshot left the store of before behind.
+        self.machine.writer.remove_old_generations()
         return self.machine
 
     def _view(self) -> Any:

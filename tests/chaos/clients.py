@@ -23,6 +23,7 @@ REPLY_S = 12.0
 
 BULK_VALUES, BULK_OCTETS = 40, 48_000
 """What a burst changes: more than the log keeps for an absent member."""
+BULK_S = 15.0
 
 Outcome = tuple[str, str]
 
@@ -85,8 +86,11 @@ class Client(threading.Thread):
         return self._record.new("record", f"r#.{ZONE}", address, self._node, self._door)
 
     def write_bulk(self, n: int) -> None:
-        """Set keys to large values by way of node *n*, one after the other."""
+        """Set keys to large values by way of node *n*, one after the other, as far as one gets."""
+        end_s = time.monotonic() + BULK_S
         for _ in range(BULK_VALUES):
+            if time.monotonic() > end_s:
+                return
             value = self._random.randbytes(BULK_OCTETS // 2).hex()
             change = self._record.new("key", "bulk#", value, n, "ctl")
             try:

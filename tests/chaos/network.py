@@ -106,9 +106,10 @@ class Network:
         words = [sys.executable, relay.__file__, self.client_address, self._subnet,
                  str(len(self.nodes)), str(RAFT_PORT), str(delay_ms), seed]  # fmt: skip
         self._relay = subprocess.Popen(
-            words, stdout=subprocess.PIPE, text=True, start_new_session=True
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
-        assert self._relay.stdout and self._relay.stdout.readline() == "ready\n"
+        assert self._relay.stdout
+        assert self._relay.stdout.readline() == "ready\n", "the relay does not start"
         for n in self.nodes:
             self._filter(n)
 

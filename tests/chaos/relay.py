@@ -62,7 +62,7 @@ async def pump(
 async def relay(
     address: str, subnet: str, nodes: int, port: int, delay_s: float, seed: str
 ) -> None:
-    """Serve all pairs for ever; says "ready" on standard output."""
+    """Serve all pairs until standard input ends (with who started this); says "ready"."""
 
     def server(a: int, b: int) -> asyncio.Future[asyncio.Server]:
         chance = random.Random(f"{seed} {a} {b}")
@@ -83,7 +83,7 @@ async def relay(
 
     await asyncio.gather(*(server(a, b) for a in range(nodes) for b in range(nodes) if a != b))
     print("ready", flush=True)
-    await asyncio.Event().wait()
+    await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

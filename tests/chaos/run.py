@@ -189,7 +189,7 @@ class Run:
             try:
                 what = stack.enter_context(kind.fault(self._cluster, self._chance))
             except (AssertionError, ProcessLookupError) as error:
-                self._say(f"{how}no {kind.name}: {str(error).splitlines()[0]}")
+                self._say(f"{how}no {kind.name}: {str(error).partition(chr(10))[0]}")
             else:
                 self._faults[kind.name] += 1
                 self._say(f"{how}{what}")
