@@ -48,8 +48,9 @@ def sweep() -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         _output("ip", "netns", "del", space.name)
-    for name in re.findall(r"^\d+: (ch[0-9a-f]+): ", _output("ip", "-o", "link"), re.MULTILINE):
-        if _is_gone(name.removeprefix("ch")):
+    links = re.findall(r"^\d+: (ch([0-9a-f]+)(?:v\d+)?)[@:]", _output("ip", "-o", "link"), re.M)
+    for name, pid_hex in links:
+        if _is_gone(pid_hex):
             _output("ip", "link", "del", name)
     for line in reversed(Path("/proc/mounts").read_text().splitlines()):
         mount = line.split()[1]
