@@ -355,7 +355,10 @@ class _Dying:
 
     def __exit__(self, kind, error, _):
         if kind is Crashed:
-            self._cluster.crash(self._node, self._cluster.random.random() < 0.5)
+            is_power_lost = error.is_power_lost
+            if is_power_lost is None:
+                is_power_lost = self._cluster.random.random() < 0.5
+            self._cluster.crash(self._node, is_power_lost)
             return True
         return False
 

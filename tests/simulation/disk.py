@@ -44,8 +44,9 @@ class Disk:
         self.is_full = False
         self.full_in: int | None = None
         """How many writes from now the disk is full."""
-        self.is_at_worst = False
-        """Whether a power loss takes everything that it may take."""
+        self.loses: Callable[[str], bool] | None = None
+        """What a power loss takes of what it may take: by the name of a file or directory, or
+        ``transactions``; None: chance decides."""
         self.crash_in: int | None = None
         """At how many points from now the machine dies."""
         self.on_point: Callable[[str], None] = lambda step: None
@@ -113,15 +114,18 @@ class Disk:
         lost = 0
         for name, content in self._contents.items():
             number = len(content.undurable)
-            number = number if self.is_at_worst else self._chance.randint(0, number)
+            if self.loses is None:
+                number = self._chance.randint(0, number)
+            elif not self.loses("transactions"):
+                number = 0
             lost += number
             content.lose(number)
             content.undurable.clear()
-            if name in self._unwritten and self._is_lost():
+            if name in self._unwritten and self._is_lost("data.mdb"):
                 content.tables.clear()
                 lost += 1
         for path in self._empty:
-            if path.exists() and self._is_lost():
+            if path.exists() and self._is_lost(path.name):
                 path.write_bytes(b"")
                 lost += 1
         self._unwritten.clear()
@@ -129,7 +133,7 @@ class Disk:
         kept = set()
         for entry in reversed(self._entries):
             # What came later of the same name is there, so what came before it doesn't matter.
-            if (entry.directory, entry.name) in kept or not self._is_lost():
+            if (entry.directory, entry.name) in kept or not self._is_lost(entry.name):
                 kept.add((entry.directory, entry.name))
                 continue
             entry.undo()
@@ -137,8 +141,8 @@ class Disk:
         self._entries.clear()
         return lost
 
-    def _is_lost(self) -> bool:
-        return self.is_at_worst or self._chance.random() < 0.5
+    def _is_lost(self, name: str) -> bool:
+        return self._chance.random() < 0.5 if self.loses is None else self.loses(name)
 
     def wipe(self):
         """Replace the disk by an empty one."""
@@ -246,3 +250,8 @@ def mount(directory: Path, chance: random.Random) -> Disk:
     """Return a new disk at *directory*."""
     _disks[directory] = Disk(directory, chance)
     return _disks[directory]
+
+
+def everything(name: str) -> bool:
+    """The worst power loss."""
+    return True

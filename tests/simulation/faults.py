@@ -11,6 +11,7 @@ from dns_node.errors import StoreError
 from tests.simulation.checker import check
 from tests.simulation.clients import Client
 from tests.simulation.cluster import Cluster
+from tests.simulation.disk import everything
 from tests.simulation.members import Operator
 from tests.simulation.network import Weather
 from tests.simulation.oracle import Violation
@@ -188,7 +189,8 @@ class Faults:
     def _crash(self, node: str, is_power_lost: bool):
         self.report.crashes += not is_power_lost
         self.report.power_losses += is_power_lost
-        self.cluster.hosts[node].disk.is_at_worst = self.chance.random() < 0.3
+        is_at_worst = self.chance.random() < 0.3
+        self.cluster.hosts[node].disk.loses = everything if is_at_worst else None
         self.cluster.crash(node, is_power_lost)
 
     def _boot(self, node: str):
@@ -222,7 +224,7 @@ class Faults:
             if cluster.now_s > end:
                 raise Violation(f"{what} within {seconds_max:.0f} s\n{cluster.describe()}")
             self._run_disks(1.0)
-            cluster.turn(0.02)
+            cluster.turn(0.05)
 
     def _heal(self):
         cluster = self.cluster

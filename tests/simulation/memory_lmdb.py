@@ -14,7 +14,12 @@ import lmdb
 
 
 class Crashed(BaseException):
-    """The machine died within a step; nothing catches this but the simulation."""
+    """The machine died within a step; nothing catches this but the simulation.  *is_power_lost*:
+    chance decides when it is None."""
+
+    def __init__(self, step: str, is_power_lost: bool | None = None):
+        super().__init__(step)
+        self.is_power_lost = is_power_lost
 
 
 class Table:

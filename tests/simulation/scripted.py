@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dns_node.cluster.command import Done, FormCluster, Member, PutKey, PutMember
 from dns_node.cluster.replica import ReplicaSettings
 from tests.simulation.cluster import Cluster
+from tests.simulation.disk import everything
 from tests.simulation.memory_lmdb import Crashed
 from tests.simulation.oracle import Violation
 from tests.simulation.transfers import Transfers
@@ -153,10 +154,82 @@ def a_new_generation_survives_a_power_loss(new: New):
     cluster.boot(away)
     cluster.run_until(lambda: transfers.installed > 0)
     index = cluster.machines[away].applied()[0]
-    cluster.hosts[away].disk.is_at_worst = True
+    cluster.hosts[away].disk.loses = everything
     cluster.crash(away, is_power_lost=True)
     cluster.boot(away)
     _must(cluster.machines[away].applied()[0] >= index, "an installed snapshot is lost")
+
+
+Loses = Callable[[str], bool] | None
+
+
+def _die_at(cluster: Cluster, node: str, step: str, loses: Loses = None):
+    """The disk of *node* stops its machine at the next *step*: a kill, or a power loss that takes
+    what it *loses*."""
+    disk = cluster.hosts[node].disk
+
+    def die(now: str):
+        if now == step:
+            disk.on_point = lambda step: None
+            raise Crashed(step, is_power_lost=loses is not None)
+
+    disk.on_point, disk.loses = die, loses
+
+
+def _install_until_the_switch(new: New, loses: Loses = None) -> tuple[Cluster, str]:
+    """Return a cluster with a node that has died right after it replaced CURRENT."""
+    cluster = new(3, settings=ReplicaSettings(absent_s_max=1.0))
+    Transfers(cluster, random.Random(1), 0.5)
+    leader = cluster.elect()
+    away = next(node for node in cluster.nodes if node != leader)
+    _write(cluster, away, "before")
+    cluster.crash(away)
+    for number in range(10):
+        _write(cluster, leader, f"k{number}")
+    cluster.run(3.0)
+    cluster.boot(away)
+    _die_at(cluster, away, "after the replacement of CURRENT", loses)
+    cluster.run_until(lambda: away not in cluster.replicas)
+    return cluster, away
+
+
+def a_generation_is_there_before_it_is_current(new: New):
+    """Of a switch to a new generation a power loss takes its name, and leaves CURRENT."""
+    cluster, away = _install_until_the_switch(new, lambda name: name == "2")
+    cluster.boot(away)
+    cluster.run_until(cluster.is_equal)
+
+
+def a_generation_that_a_start_finds_current_stays_so(new: New):
+    """A kill comes right after the switch, a power loss when the log has begun anew."""
+    cluster, away = _install_until_the_switch(new)
+    cluster.boot(away)
+    cluster.run_until(cluster.is_equal)
+    cluster.hosts[away].disk.loses = everything
+    cluster.crash(away, is_power_lost=True)
+    cluster.boot(away)
+    cluster.run_until(cluster.is_equal)
+
+
+def an_entry_that_a_start_finds_is_durable_before_its_ack(new: New):
+    """A kill comes within the commit of an entry to the journal."""
+    cluster = new(3)
+    leader = cluster.elect()
+    node = next(node for node in cluster.nodes if node != leader)
+    cluster.run_until(cluster.is_equal)
+    _die_at(cluster, node, "within a commit to journal")
+    _write(cluster, leader, "one")
+    cluster.run_until(lambda: node not in cluster.replicas)
+    cluster.boot(node)
+    cluster.run_until(cluster.is_equal)
+
+
+def a_new_store_is_whole_before_it_is_current(new: New):
+    """A first start dies when it has just made its store."""
+    cluster = new(1, spare=1)
+    _die_at(cluster, "1", "after the replacement of CURRENT", lambda name: name == "transactions")
+    _must(cluster.boot("1", cluster.voters) is None, "the script is out of step")
+    cluster.boot("1", cluster.voters)
 
 
 def the_voters_of_a_snapshot_survive_a_kill(new: New):
@@ -174,16 +247,8 @@ def the_voters_of_a_snapshot_survive_a_kill(new: New):
     _must(ended == [""], "the vote was not taken away")
     cluster.run(3.0)
     cluster.boot(away)
-    disk = cluster.hosts[away].disk
-    current = disk.directory / "store" / "CURRENT"
-
-    def die(step: str):
-        if step == "before a commit to journal" and current.read_text() == "2\n":
-            raise Crashed(step)
-
-    disk.on_point = die
+    _die_at(cluster, away, "after the replacement of CURRENT")
     cluster.run_until(lambda: away not in cluster.replicas)
-    disk.on_point = lambda step: None
     cluster.boot(away)
     cluster.run(1.0)
     _write(cluster, leader, "after")
@@ -254,8 +319,12 @@ SCRIPTED = {
     "binding": an_empty_disk_does_not_vote_under_its_old_id,
     "founders": an_empty_disk_does_not_vote_before_all_have_applied_who_the_members_are,
     "entries of strangers": a_laggard_follows_a_leader_that_came_back_with_an_empty_disk,
-    "directory sync": a_new_generation_survives_a_power_loss,
+    "directory of CURRENT": a_new_generation_survives_a_power_loss,
     "voters of a snapshot": the_voters_of_a_snapshot_survive_a_kill,
+    "generation": a_generation_is_there_before_it_is_current,
+    "current at start": a_generation_that_a_start_finds_current_stays_so,
+    "journal at start": an_entry_that_a_start_finds_is_durable_before_its_ack,
+    "new store": a_new_store_is_whole_before_it_is_current,
     "pins": the_log_waits_for_a_snapshot_under_way,
     "voters of the log": the_voters_are_those_of_the_whole_log,
     "one change": a_second_change_of_the_voters_waits,
