@@ -85,6 +85,8 @@ class Loader:
     def __init__(self, node_id: str, reader: Reader):
         self._node_id = node_id
         self._reader = reader
+        # It is renewed for each use; until then it would pin every page that is freed.
+        reader.reset()
         self._turn = DeferredSemaphore(1)
         self.make_template: Callable[[WireName], ZoneTemplate] = template
         self.mass_delete_percent = 100
