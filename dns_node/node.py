@@ -96,6 +96,7 @@ class NodeProcess:
         )
         self._service.reload_settings = self.reload_settings
         self._service.kept_out = self._member.kept_out
+        self._member.snapshot_rate_octets_s = self._snapshot_rate_octets_s
         self._pauses = Pauses(reactor)
         self._service.pauses = self._pauses.status
         self._door = ControlDoor(reactor, self._service, node.data_dir)
@@ -209,6 +210,9 @@ class NodeProcess:
 
     def _replace(self, worker: int, why: str) -> None:
         self._supervisor.send({"replace": worker, "why": why})
+
+    def _snapshot_rate_octets_s(self) -> int:
+        return self._service.settings.cluster.snapshot_rate_mib_s << 20
 
     def _on_removed(self, text: str) -> None:
         # What it has it goes on answering, until somebody stops it.

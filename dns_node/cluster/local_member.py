@@ -64,6 +64,7 @@ class LocalMember:
         self.machine: StoreMachine | None = None
         self._forgetting: Any = None
         self.on_removed: Callable[[str], None] = lambda text: None
+        self.snapshot_rate_octets_s: Callable[[], int] = lambda: 0
         self.identity = open_identity(data_directory, node)
         self.transport = Transport(reactor, raft_loc, self._hello, tls)
         self.replica = Replica(
@@ -97,6 +98,7 @@ class LocalMember:
             self._copy,
             self._voters_at,
             self._pin,
+            lambda: self.snapshot_rate_octets_s(),
         )
         self._receiver = SnapshotReceiver(
             reactor,

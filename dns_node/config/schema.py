@@ -243,6 +243,12 @@ class Cluster:
     log_age_max_h: int = setting(
         whole(1, 8760, "hours"), "How long the log is kept for an absent member.", 24
     )
+    snapshot_rate_mib_s: int = setting(
+        whole(0, 65_536, "MiB per second"),
+        "How fast a node sends its whole store to members that its log can't serve; 0: no limit.",
+        64,
+        is_live=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
