@@ -4,8 +4,10 @@ left behind that could not do so (`kill -9`)."""
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ def _attempt(call: Callable[..., Any], *arguments: Any) -> None:
 
 
 def sweep() -> None:
-    """Remove processes, namespaces, mounts and bridges of runs whose own process is gone."""
+    """Remove processes, namespaces, mounts, links and folders of runs whose process is gone."""
     spaces = Path("/run/netns")
     for space in sorted(spaces.glob("chaos-*-*")) if spaces.is_dir() else ():
         if not _is_gone(space.name.split("-")[1]):
@@ -57,6 +59,10 @@ def sweep() -> None:
         found = re.search(rf"/{FOLDER_PREFIX}([0-9a-f]+)-", mount)
         if found and _is_gone(found[1]):
             _output("umount", "-l", mount)
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*-*"):
+        is_mounted = f" {folder}/" in Path("/proc/mounts").read_text()
+        if _is_gone(folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]) and not is_mounted:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_gone(pid_hex: str) -> bool:

@@ -27,6 +27,7 @@ SETTLE_S = 90.0
 QUIET_S = 3.0
 """Before the first fault: a power loss may take a node's last transaction for a moment, and that
 should not be the one that made the zone."""
+CALM_S = (0.5, 3.0, 6.0)
 SECOND_SHARE = 0.35
 """So many faults of the network get another fault on top."""
 
@@ -91,13 +92,15 @@ def _counts(counter: Counter[str]) -> str:
 
 
 def chaos(
-    seconds: float, nodes: int, seed: int, kinds: Sequence[Kind] = ALL, broken: str = ""
-) -> Report:
+    seconds: float, nodes: int, seed: int, kinds: Sequence[Kind] = ALL, broken: str = "",
+    calm_s: Sequence[float] = CALM_S,
+) -> Report:  # fmt: skip
     """Run a cluster of *nodes* under faults of these *kinds* for *seconds*; CannotRun when this
     machine can't.
 
     *seed* decides kinds, victims, order and length of the faults and what clients ask for; the
-    kernel's timing stays its own.  *broken*: see `ChaosCluster`.
+    kernel's timing stays its own.  *broken*: see `ChaosCluster`; *calm_s* are the pauses between
+    two faults.
     """
     with contextlib.ExitStack() as stack:
         prefix = f"{FOLDER_PREFIX}{os.getpid():x}-"
@@ -107,14 +110,17 @@ def chaos(
             sweep()
         network = Network(nodes, cleanup)
         cluster = ChaosCluster(Path(folder), network, cleanup, broken)
-        return Run(cluster, seed, cleanup, kinds).go(seconds)
+        return Run(cluster, seed, cleanup, kinds, calm_s).go(seconds)
 
 
 class Run:
     """The course of one run over a cluster that is not started yet."""
 
-    def __init__(self, cluster: ChaosCluster, seed: int, cleanup: Cleanup, kinds: Sequence[Kind]):
-        self._cluster, self._seed, self._kinds = cluster, seed, kinds
+    def __init__(
+        self, cluster: ChaosCluster, seed: int, cleanup: Cleanup, kinds: Sequence[Kind],
+        calm_s: Sequence[float],
+    ):  # fmt: skip
+        self._cluster, self._seed, self._kinds, self._calm_s = cluster, seed, kinds, calm_s
         self._chance = random.Random(seed)
         self._record = Record()
         self._faults: Counter[str] = Counter()
@@ -179,7 +185,7 @@ class Run:
                         self._stop_clients.wait(wait_s / 2)
                     wait_s /= 2
                 self._stop_clients.wait(wait_s)
-            self._stop_clients.wait(self._chance.choice([0.5, 3.0, 6.0]))
+            self._stop_clients.wait(self._chance.choice(self._calm_s))
 
     @contextlib.contextmanager
     def _fault(self, kind: Kind, how: str = "") -> Iterator[None]:

@@ -19,7 +19,9 @@ def test_under_faults_nothing_acknowledged_is_lost_done_twice_or_different(
 ) -> None:
     print(f"seed {SEED or seed}")
     try:
-        report = chaos(MINUTES * 60 * share, nodes, int(SEED or seed), halves()[half])
+        report = chaos(
+            MINUTES * 60 * share, nodes, int(SEED or seed), halves()[half], calm_s=(0.5, 2.0)
+        )
     except CannotRun as error:
         pytest.skip(str(error))
     print("\n".join(report.lines()))

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def left_behind(run: Run) -> list[str]:
     return [
         *(str(path) for path in Path("/run/netns").glob(f"chaos-{run.pid:x}-*")),
         *(line for line in links.splitlines() if f"ch{run.pid:x}" in line),
+        *(str(path) for path in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}{run.pid:x}-*")),
         *(line for line in mounts if f"{FOLDER_PREFIX}{run.pid:x}-" in line),
     ]
 
