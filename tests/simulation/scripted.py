@@ -281,6 +281,23 @@ def the_log_waits_for_a_snapshot_under_way(new: New):
     _must(transfers.begun == 1, f"{transfers.begun} snapshots were needed")
 
 
+def what_overtakes_a_snapshot_is_durable(new: New):
+    """A snapshot arrives when the log has just brought more, which is not synced yet."""
+    cluster = new(3)
+    leader = cluster.elect()
+    node = next(node for node in cluster.nodes if node != leader)
+    cluster.run_until(cluster.is_equal)
+    content = cluster.machines[node].writer._tables.environment.content.copy()
+    _write(cluster, leader, "one")
+    cluster.run_until(cluster.is_equal)
+    replica, host = cluster.replicas[node], cluster.hosts[node]
+    copy = host.disk.take(content, "snapshot-in")
+    ended: list[None] = []
+    installing = replica.install(host.machine.install(copy), replica.journal.voters())
+    installing.addCallback(ended.append)
+    cluster.run_until(lambda: ended)
+
+
 def a_second_change_of_the_voters_waits(new: New):
     """Two changes are asked for in one step."""
     cluster = new(5)
@@ -325,6 +342,7 @@ SCRIPTED = {
     "current at start": a_generation_that_a_start_finds_current_stays_so,
     "journal at start": an_entry_that_a_start_finds_is_durable_before_its_ack,
     "new store": a_new_store_is_whole_before_it_is_current,
+    "overtaking": what_overtakes_a_snapshot_is_durable,
     "pins": the_log_waits_for_a_snapshot_under_way,
     "voters of the log": the_voters_are_those_of_the_whole_log,
     "one change": a_second_change_of_the_voters_waits,

@@ -8,6 +8,7 @@ from unittest.mock import patch
 from dns_node.cluster.journal_disk import JournalDisk
 from dns_node.cluster.machine import StoreMachine
 from dns_node.store import generation
+from dns_node.store.reader import describe_copy
 from dns_node.store.writer import Writer
 from tests.simulation import disk, memory_lmdb
 
@@ -49,6 +50,19 @@ def _no_sync(self):
     pass
 
 
+_install = StoreMachine.install
+
+
+def _drop_overtaken(self, copy):
+    swap = _install(self, copy)
+
+    def unsynced():
+        is_overtaken = describe_copy(copy)[0] <= self._index
+        return (self._index, self._term) if is_overtaken else swap()
+
+    return unsynced
+
+
 def _skipping(owner, function: str, sync: str, number: int):
     """Skip the call of that *number* (from 0) to *sync*, of those that *function* makes."""
 
@@ -87,6 +101,8 @@ SYNCS = (
              lambda: _opened(metasync=False)),
     Mutation("store sync", "the store is synced before the log is shortened",
              method(StoreMachine, "sync", _no_sync)),
+    Mutation("overtaking", "what the log brought before a snapshot is synced when that is dropped",
+             method(StoreMachine, "install", _drop_overtaken)),
     Mutation("journal at start", "what a start finds in the journal is synced",
              _skipping(JournalDisk, "__init__", "environment", 0)),
     Mutation("journal in its directory", "the directory of a new journal is synced",
