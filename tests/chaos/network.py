@@ -89,6 +89,8 @@ class Network:
             run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", space)
             run("ip", "link", "set", cable, "master", bridge, "up")
             inside = ("ip", "-n", space)
+            # With its namespace it would go too, but some time later.
+            self._cleanup.later(run, "ip", "link", "del", cable)
             run(*inside, "addr", "add", f"{self.address(n)}/24", "dev", "eth0")
             run(*inside, "link", "set", "lo", "up")
             run(*inside, "link", "set", "eth0", "up")
@@ -134,7 +136,7 @@ class Network:
                 chance = "" if percent >= 100 else f"numgen random mod 100 < {percent} "
                 rules.append(f"ip saddr {self.address(sender)} {chance}drop")
         if self._relay is not None:
-            rules.append("ct status dnat accept")
+            rules += ["ct status dnat accept", "tcp flags & rst == rst accept"]
             for m in others:
                 turns.append(
                     f"ip daddr {self.address(m)} tcp dport {RAFT_PORT} "
