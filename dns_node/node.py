@@ -48,6 +48,8 @@ reactor: Any = _reactor
 STOP_S: Final = 8.0
 """The supervisor kills after ten seconds; what is left to write is written by then."""
 
+NEAR_ENTRIES: Final = 64
+
 LOADED_SHOWN_MAX: Final = 20
 """When more zones are loaded at once, their number is told and not each."""
 
@@ -154,10 +156,13 @@ class NodeProcess:
         self._console.start()
 
     def _begin_when_formed(self) -> None:
-        """Go on with the start once a leader is known and the cluster has its first command."""
+        """Go on with the start once a leader is known, the cluster has its first command, and this
+        node has about all that was committed: one that is far behind sends who asks to others."""
         if self._was_led or self._is_stopping:
             return
-        if self._member.replica.status().leader is not None and self._service.is_formed():
+        status = self._member.replica.status()
+        is_near = status.commit_index - status.applied_index <= NEAR_ENTRIES
+        if status.leader is not None and is_near and self._service.is_formed():
             self._was_led = True
             self._watch(ensureDeferred(self._begin_serving()))
 

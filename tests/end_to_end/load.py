@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 
 from .cluster import Cluster
-from .dns_client import NOT_YET, ask, values
+from .dns_client import NOT_YET, ask, rcode_text, values
 from .waiting import eventually
 
 WRITERS = 2
@@ -57,15 +57,19 @@ class Load:
             self._stop.wait(0.05)
 
     def _ask(self, client: int) -> None:
-        """Ask as a resolver does: a server that does not reply is followed by the next."""
+        """Ask as a resolver does: a server that does not reply, or will not, is followed by the
+        next."""
         nodes = len(self.cluster.ports)
         while not self._stop.is_set():
             for attempt in range(nodes):
                 port = self.cluster.ports[(client + attempt) % nodes]
                 try:
-                    found = values(ask(port, "example.com", timeout_s=0.5))
+                    reply = ask(port, "example.com", timeout_s=0.5)
                 except NOT_YET:
                     continue
+                if rcode_text(reply) == "REFUSED":
+                    continue  # It has no zones yet, and says so.
+                found = values(reply)
                 self.answers += 1
                 if found != ["1.2.3.4"]:
                     self.failed.append(f"port {port}: {found}")
