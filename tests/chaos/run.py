@@ -124,6 +124,7 @@ class Run:
         self._chance = random.Random(seed)
         self._record = Record()
         self._faults: Counter[str] = Counter()
+        self._told: dict[int, str] = {}
         self._start_s = time.monotonic()
         self._stop_clients, self._stop_askers = threading.Event(), threading.Event()
         cleanup.later(self._stop_clients.set)
@@ -175,6 +176,7 @@ class Run:
         queue: list[Kind] = []
         while time.monotonic() < until_s:
             self._start_what_ended()
+            self._tell_stopped()
             if not queue:
                 queue = self._chance.sample(self._kinds, len(self._kinds))
             kind = queue.pop()
@@ -209,6 +211,15 @@ class Run:
             if self._cluster.hits.total() > before:
                 self._say("    (hit)")
 
+    def _tell_stopped(self) -> None:
+        """Say which node does not take part at the moment, and why by its log."""
+        for n, process in self._cluster.processes.items():
+            lines = process.err.since()
+            stops = [line for line in lines[-200:] if "REPLICATION STOPPED" in line]
+            if stops and stops[-1] != self._told.get(n):
+                self._told[n] = stops[-1]
+                self._say(f"node {n}: {stops[-1]}")
+
     def _start_what_ended(self) -> None:
         for n in self._cluster.network.nodes:
             process = self._cluster.processes.get(n)
@@ -229,12 +240,19 @@ class Run:
             cluster.wait_equal(SETTLE_S)
         except AssertionError as error:
             divergent.append(str(error))
+            divergent += [self._state_of(n) for n in cluster.network.nodes]
         if not divergent:
             for text in ask_for_acknowledged(cluster, self._record, self._chance):
                 self._record.failed(text)
         verdict = check(self._record, {n: read_holding(cluster.data_dir(n)) for n in cluster.ports})
         verdict.divergent += divergent
         return verdict
+
+    def _state_of(self, n: int) -> str:
+        """Return what node *n* says of itself, and what it logged last."""
+        status = self._cluster.say(n, "STATUS")
+        logged = self._cluster.processes[n].err.since()[-20:]
+        return "\n    ".join([f"node {n}", *status.lines, status.err, "logged:", *logged])
 
     def _say(self, what: str) -> None:
         print(f"{time.monotonic() - self._start_s:7.1f} s  {what}", flush=True)
