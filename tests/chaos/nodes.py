@@ -20,6 +20,7 @@ from tests.chaos.failpoints import SEAM, Failpoint
 from tests.chaos.network import RAFT_PORT, Network
 from tests.end_to_end.cluster import Cluster, environment
 from tests.end_to_end.processes import NodeProcess
+from tests.end_to_end.waiting import eventually
 
 DNS_PORT, KV_PORT = 53, 8300
 LOG_SIZE_MAX_MIB = 1
@@ -157,6 +158,18 @@ class ChaosCluster(Cluster):
     def power_losses(self, n: int) -> int:
         """Return how often node *n* has lost its power and come back."""
         return self.disks[n].power_losses
+
+    def wait_equal(self, deadline_s: float = 15.0) -> str:
+        """Like `Cluster.wait_equal`, of all nodes, some of which may be starting still."""
+
+        def equal() -> str:
+            states = [self.status(n) for n in self.network.nodes]
+            said = {(state["revision"], state["digest"]) for state in states}
+            return states[0]["digest"] if len(said) == 1 else ""
+
+        late = (AssertionError, KeyError, OSError)
+        what = "equal revision and digest on all nodes"
+        return eventually(equal, deadline_s, what, poll_s=0.3, ignore=late)
 
     def snapshots(self) -> int:
         """Return how many snapshots the nodes say they have installed."""

@@ -22,7 +22,7 @@ from tests.chaos.nodes import ChaosCluster
 from tests.chaos.record import DONE, REFUSED, UNKNOWN, Record
 
 START_S = 60.0
-SETTLE_S = 90.0
+SETTLE_S = 120.0
 """All nodes hold the same within this time after the last fault."""
 QUIET_S = 3.0
 """Before the first fault: a power loss may take a node's last transaction for a moment, and that
