@@ -228,7 +228,8 @@ class LocalMember:
 
     def _forget_old(self, machine: StoreMachine) -> None:
         if self.machine is machine and self.replica.is_formed:
-            machine.writer.remove_old_generations()
+            # Not here: it takes time, and may not meet the switch to yet another generation.
+            self.replica.applier.run(machine.writer.remove_old_generations)
 
 
 def now_ms() -> int:

@@ -195,7 +195,11 @@ class SnapshotSender:
             if copy.expiry is not None and copy.expiry.active():
                 copy.expiry.cancel()
             copy.unpin()
-            shutil.rmtree(copy.directory, ignore_errors=True)
+            if self._is_stopped:
+                shutil.rmtree(copy.directory, ignore_errors=True)
+            else:
+                # A large file takes a while.
+                self._in_thread(shutil.rmtree, copy.directory, True)
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> "Deferred[Any]":
         pool = self._reactor.getThreadPool()
