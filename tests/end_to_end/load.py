@@ -8,6 +8,7 @@ from .dns_client import NOT_YET, ask, rcode_text, values
 from .waiting import eventually
 
 WRITERS = 2
+STARVED_MS = 400
 DONE, REFUSED, UNKNOWN, NO_NODE = range(4)
 
 
@@ -95,6 +96,12 @@ def stop_and_start(cluster: Cluster, load: Load, n: int, number: int) -> None:
     eventually(lambda: len(load.acknowledged) > count + 20, 20, "writes without it")
     cluster.restart(n)
     eventually(lambda: has_caught_up(cluster, n), 20, f"node {n} to catch up", 0.1)
+
+
+def is_starved(cluster: Cluster) -> bool:
+    """Whether the machine gave a node no time for so long that any cluster would elect."""
+    reactors = [cluster.status(n)["reactor"] for n in cluster.processes]
+    return max(int(text.split(",")[0].split()[-1]) for text in reactors) > STARVED_MS
 
 
 def check_nothing_lost(cluster: Cluster, load: Load) -> None:
