@@ -28,12 +28,14 @@ from dns_node.cluster.replica import ReplicaSettings
 from dns_node.config.handover import launch_from, worker_settings
 from dns_node.config.launch import Launch
 from dns_node.config.reload import reread
+from dns_node.control import collector
 from dns_node.control.actions import load_reply
 from dns_node.control.api import LoadReport
 from dns_node.control.compose import Asker
 from dns_node.control.console import Console
 from dns_node.control.ctl_door import ControlDoor
 from dns_node.control.kv import KvDoor
+from dns_node.control.pauses import Pauses
 from dns_node.control.protection import Protection
 from dns_node.control.service import Service, history_file
 from dns_node.control.session import Session
@@ -48,6 +50,8 @@ reactor: Any = _reactor
 
 STOP_S: Final = 8.0
 """The supervisor kills after ten seconds; what is left to write is written by then."""
+
+NEAR_ENTRIES: Final = 64
 
 LOADED_SHOWN_MAX: Final = 20
 """When more zones are loaded at once, their number is told and not each."""
@@ -97,6 +101,9 @@ class NodeProcess:
         )
         self._service.reload_settings = self.reload_settings
         self._service.kept_out = self._member.kept_out
+        self._member.snapshot_rate_octets_s = self._snapshot_rate_octets_s
+        self._pauses = Pauses(reactor)
+        self._service.pauses = self._pauses.status
         self._door = ControlDoor(reactor, self._service, node.data_dir)
         self._kv: KvDoor | None = None
         self._console: Console | None = None
@@ -112,6 +119,7 @@ class NodeProcess:
             signal.signal(number, lambda *_: reactor.callFromThread(self.stop))
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self._on_hangup))
         reactor.callWhenRunning(lambda: self._watch(ensureDeferred(self._start())))
+        collector.settle()
         reactor.run(installSignalHandlers=False)
         return self._exit_status
 
@@ -132,6 +140,7 @@ class NodeProcess:
         await self._member.start()
         self._open_doors()
         self._upkeep.start()
+        self._pauses.start()
         if self._launch.join is not None:
             await self._member.join(self._launch.join.member, self._launch.join.token)
 
@@ -154,10 +163,13 @@ class NodeProcess:
         self._console.start()
 
     def _begin_when_formed(self) -> None:
-        """Go on with the start once a leader is known and the cluster has its first command."""
+        """Go on with the start once a leader is known, the cluster has its first command, and this
+        node has about all that was committed: one that is far behind sends who asks to others."""
         if self._was_led or self._is_stopping:
             return
-        if self._member.replica.status().leader is not None and self._service.is_formed():
+        status = self._member.replica.status()
+        is_near = status.commit_index - status.applied_index <= NEAR_ENTRIES
+        if status.leader is not None and is_near and self._service.is_formed():
             self._was_led = True
             self._watch(ensureDeferred(self._begin_serving()))
 
@@ -187,6 +199,7 @@ class NodeProcess:
             self._say(f"leaving the cluster: {answer.outcome}", is_always=True)
         self._upkeep.stop()
         self._protection.stop()
+        self._pauses.stop()
         if self._console is not None:
             self._console.stop()
         if self._kv is not None:
@@ -210,6 +223,9 @@ class NodeProcess:
 
     def _replace(self, worker: int, why: str) -> None:
         self._supervisor.send({"replace": worker, "why": why})
+
+    def _snapshot_rate_octets_s(self) -> int:
+        return self._service.settings.cluster.snapshot_rate_mib_s << 20
 
     def _on_removed(self, text: str) -> None:
         # What it has it goes on answering, until somebody stops it.

@@ -32,9 +32,15 @@ WAIT_S = 120.0
 
 
 class BenchCluster:
-    """Three nodes with one worker each, their data below *directory*."""
+    """Three nodes with one worker each, their data below *directory*; *settings* are further keys
+    of the configuration."""
 
-    def __init__(self, directory: Path, zone_files: dict[str, str]):
+    def __init__(
+        self,
+        directory: Path,
+        zone_files: dict[str, str],
+        settings: dict[str, Any] | None = None,
+    ):
         self.directory = directory
         self._zone_files = zone_files
         self._config = directory / "dns-config.json"
@@ -44,8 +50,9 @@ class BenchCluster:
             node: {"raft_loc": f"127.0.0.1:{ports[i]}",
                    "query_loc": f"127.0.0.1:{self.query_ports[node]}"}
             for i, node in enumerate(NODES)
-        }, "workers": 1}))  # fmt: skip
+        }, "workers": 1, **(settings or {})}))  # fmt: skip
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.away = ""
 
     def data_dir(self, node: str) -> str:
         """Where *node* keeps its data."""
@@ -224,9 +231,9 @@ def _at_least(status: dict[str, str], revision: int) -> None:
         raise ValueError(status["revision"])
 
 
-def answers(port: int) -> None:
-    """Raise unless the node at *port* answers a question about big.example with data."""
-    question = b"\x12\x34\0\0\0\1\0\0\0\0\0\0\2h1\3big\7example\0\0\1\0\1"
+def answers(port: int, question: bytes = b"\2h1\3big\7example\0\0\1\0\1") -> None:
+    """Raise unless the node at *port* answers *question* (of big.example, usually) with data."""
+    question = b"\x12\x34\0\0\0\1\0\0\0\0\0\0" + question
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
         asker.settimeout(0.05)
         asker.connect(("127.0.0.1", port))

@@ -213,7 +213,8 @@ def test_no_module_has_a_name_that_says_nothing():
 
 def _text_files() -> Iterator[Path]:
     folders = ["dns_node", "tests", "scripts", "docs", "deploy", "metrics", "zone-files", ".ci"]
-    yield from (path for path in ROOT.iterdir() if path.is_file())
+    # In a working tree of git's, .git is a file that names the repository.
+    yield from (path for path in ROOT.iterdir() if path.is_file() and path.name != ".git")
     for folder in folders:
         yield from (path for path in (ROOT / folder).rglob("*") if path.is_file())
 

@@ -6,9 +6,12 @@ from dns_node.cluster.command import (
     Member,
     PutMember,
     PutToken,
+    RaiseSchema,
     Trim,
+    UnknownSchemaError,
 )
 from dns_node.cluster.draft import Draft
+from dns_node.store.layout import STORE_SCHEMA
 from dns_node.store.rows import MemberRow
 
 
@@ -70,6 +73,20 @@ def put_token(draft: Draft, change: PutToken) -> None:
     """Allow one join."""
     draft.effects.tokens[change.token_hash] = change.expires_at_ms
     draft.others.append("join token made")
+
+
+def raise_schema(draft: Draft, change: RaiseSchema) -> None:
+    """Go on with a newer schema; raises UnknownSchemaError where the release does not read it."""
+    if change.schema > STORE_SCHEMA:
+        what = f"the cluster goes on with schema {change.schema}"
+        raise UnknownSchemaError(
+            f"{what}, and this release reads {STORE_SCHEMA}; upgrade this node."
+        )
+    if change.schema <= draft.meta.schema:
+        draft.note(f"the cluster is at schema {draft.meta.schema} already")
+        return
+    draft.effects.schema = change.schema
+    draft.others.append(f"schema {draft.meta.schema} -> {change.schema}")
 
 
 def trim(draft: Draft, change: Trim) -> None:

@@ -142,6 +142,17 @@ class Applier:
 
         self._executor.submit(job)
 
+    def run(self, job: Callable[[], None]) -> None:
+        """Run *job* in the executor, between two transactions; when it fails, all stops."""
+
+        def guarded() -> None:
+            try:
+                job()
+            except Exception as error:
+                self._fail(error)
+
+        self._executor.submit(guarded)
+
     def close(self) -> None:
         """Finish what was submitted, end the executor and close the store."""
         with self._lock:

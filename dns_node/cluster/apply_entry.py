@@ -7,6 +7,7 @@ from dns_node.cluster.command import (
     OPERATION_ID_OCTETS,
     Command,
     Outcome,
+    UnknownSchemaError,
     compose_outcome,
     parse_entry,
     parse_outcome,
@@ -29,10 +30,22 @@ def apply_entry(
     if index <= transaction.applied()[0]:
         return []
     answers: list[tuple[bytes, Outcome]] = []
-    for command in parse_entry(payload):
+    commands = parse_entry(payload)
+    _follow_schema(transaction, payload[0])
+    for command in commands:
         answers += apply_command(transaction, command)
     transaction.put_applied(index, term)
     return answers
+
+
+def _follow_schema(transaction: WriteTransaction, schema: int) -> None:
+    meta = transaction.meta()
+    if not meta.cluster_uuid:
+        # The first command's schema is the cluster's, whatever this release begins with.
+        transaction.put_schema(schema)
+    elif schema > meta.schema:
+        what = f"a log entry of schema {schema} in a cluster at schema {meta.schema}"
+        raise UnknownSchemaError(f"{what}: the log can't be trusted here.")
 
 
 def apply_command(
@@ -118,3 +131,5 @@ def _write_cluster(transaction: WriteTransaction, effects: Effects) -> None:
         transaction.put_token(token_hash, expires_at_ms)
     if effects.cluster_uuid is not None:
         transaction.put_cluster_uuid(effects.cluster_uuid)
+    if effects.schema is not None:
+        transaction.put_schema(effects.schema)

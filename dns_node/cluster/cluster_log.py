@@ -38,6 +38,10 @@ class ClusterLog(Protocol):
         """Return the cluster's uuid by the store, '' before the first command."""
         ...
 
+    def schema(self) -> int:
+        """Return the schema that the store is at."""
+        ...
+
     def is_token_good(self, token_hash: bytes) -> bool:
         """Return whether that join token exists and has not ended."""
         ...

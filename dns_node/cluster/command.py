@@ -3,10 +3,16 @@
 A log entry's payload is ``schema octet + msgpack([Command, …])``: independent commands of any
 nodes, each judged whole, applied in one LMDB transaction.  Compose and parse here are the only
 codec of the log; an unknown schema or operation stops apply (the node goes on serving DNS).
+
+The schema is the cluster's (`RaiseSchema`).  A release that adds an operation, or a field that
+means something when it is not the default, raises `STORE_SCHEMA` and names the operation in
+`SINCE`: it is refused, on every node alike, until all members read it.  What the same operation
+does may only depend on the schema of the store, never on the release.
 """
 
 import msgspec
 
+from dns_node.store.layout import OLDEST_SCHEMA, STORE_SCHEMA
 from dns_node.zone.change import (
     Add,
     DropZone,
@@ -18,7 +24,6 @@ from dns_node.zone.change import (
 )
 from dns_node.zone.rrset import RRset, WireName
 
-SCHEMA = 1
 ENTRY_SIZE_OCTETS_MAX = 256 * 1024
 OPERATION_ID_OCTETS = 16
 
@@ -164,12 +169,21 @@ class Trim(msgspec.Struct, frozen=True, array_like=True, tag="trim"):
     operations_before_ms: int
 
 
+class RaiseSchema(msgspec.Struct, frozen=True, array_like=True, tag="schema"):
+    """Go on with *schema*, which every member reads; apply stops where that is not so."""
+
+    schema: int
+
+
 Operation = (
     Add | Remove | Replace | DropZone | RestoreZone | Import
     | PutKey | DeleteKey
     | FormCluster | PutMember | DropMember | PutToken
-    | StageSlice | RunStaged | StageRows | PublishRows | Trim
+    | StageSlice | RunStaged | StageRows | PublishRows | Trim | RaiseSchema
 )  # fmt: skip
+
+SINCE: dict[type, int] = {}
+"""The schema that an operation came with; 1 when it is not here."""
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True):
@@ -224,26 +238,39 @@ class UnknownSchemaError(Exception):
     """The payload was written by a newer release; apply stops here."""
 
 
+_READS = (
+    f"this release reads {STORE_SCHEMA}"
+    if OLDEST_SCHEMA == STORE_SCHEMA
+    else f"this release reads {OLDEST_SCHEMA} to {STORE_SCHEMA}"
+) + "; upgrade this node"
+
+
 _encoder = msgspec.msgpack.Encoder()
 _entry_decoder = msgspec.msgpack.Decoder(tuple[Command, ...])
 _command_decoder = msgspec.msgpack.Decoder(Command)
 _outcome_decoder = msgspec.msgpack.Decoder(Done | Refused)
 
 
-def compose_entry(commands: tuple[Command, ...]) -> bytes:
-    """Return the payload of one log entry."""
-    return bytes((SCHEMA,)) + _encoder.encode(commands)
+def needed_schema(command: Command) -> int:
+    """Return the oldest schema in which *command* means what it says."""
+    return max((SINCE.get(type(operation), 1) for operation in command.operations), default=1)
+
+
+def compose_entry(commands: tuple[Command, ...], schema: int = OLDEST_SCHEMA) -> bytes:
+    """Return the payload of one log entry of a cluster that is at *schema*."""
+    return bytes((schema,)) + _encoder.encode(commands)
 
 
 def parse_entry(payload: bytes) -> tuple[Command, ...]:
     """Return the commands of a log entry; raises UnknownSchemaError on what this release
     does not know, so that apply stops instead of skipping."""
-    if not payload or payload[0] != SCHEMA:
-        raise UnknownSchemaError(f"log entry of schema {payload[:1].hex() or 'none'}")
+    if not payload or not OLDEST_SCHEMA <= payload[0] <= STORE_SCHEMA:
+        found = payload[0] if payload else "none"
+        raise UnknownSchemaError(f"a log entry of schema {found}: {_READS}")
     try:
         return _entry_decoder.decode(payload[1:])
     except msgspec.ValidationError as error:
-        raise UnknownSchemaError(f"log entry with an unknown operation: {error}") from error
+        raise UnknownSchemaError(f"a log entry with an unknown operation: {error}") from error
 
 
 def compose_command(command: Command) -> bytes:

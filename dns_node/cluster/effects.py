@@ -64,6 +64,7 @@ class Effects:
     members: dict[str, Member | None] = field(default_factory=dict)
     tokens: dict[bytes, int | None] = field(default_factory=dict)
     cluster_uuid: str | None = None
+    schema: int | None = None
     stages: dict[bytes, StageChange] = field(default_factory=dict)
     horizons: tuple[int, int] | None = None
     also_recorded: bytes | None = None

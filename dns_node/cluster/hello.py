@@ -7,6 +7,7 @@ import msgspec
 
 from dns_node.cluster.frames import HELLO_OCTETS_MAX
 from dns_node.errors import WireError
+from dns_node.store.layout import OLDEST_SCHEMA, STORE_SCHEMA
 
 FORMAT = 1
 KINDS = ("raft", "snapshot", "join", "key")
@@ -19,6 +20,8 @@ _Short = Annotated[str, msgspec.Meta(max_length=300)]
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """What a node says of itself.
 
+    *schema* is the one that its store is at (0 for an empty one), *reads* the newest that its
+    release reads.
     *node* is the configured id, *uuid* the data directory's; *cluster_uuid* is '' for a node that
     knows no cluster, and *virgin* says that its store and journal are empty.  *role* is ``voter``,
     ``learner``, ``edge``, ``joiner`` or ''.  *kind* is what the connection is for; *token* is a
@@ -36,6 +39,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     term: Annotated[int, msgspec.Meta(ge=0)] = 0
     virgin: bool = False
     token: _Short = ""
+    schema: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    reads: Annotated[int, msgspec.Meta(ge=1, le=255)] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Peer:
     version: str = ""
     address: str = ""
     is_certified: bool = False
+    reads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,20 @@ def judge_hello(
             f"node {theirs.node} ({theirs.version}) speaks format {theirs.format} of the link, "
             f"node {ours.node} ({ours.version}) speaks {FORMAT}; upgrade one of them",
         )
+    for one, other, reads in ((ours, theirs, theirs.reads), (theirs, ours, ours.reads)):
+        if one.schema > reads:
+            return Refusal(
+                "schema",
+                f"the cluster of node {one.node} is at schema {one.schema}, and the release of "
+                f"node {other.node} ({other.version}) reads {reads}; upgrade node {other.node}",
+            )
+    if 0 < theirs.schema < OLDEST_SCHEMA:
+        return Refusal(
+            "schema",
+            f"the cluster of node {theirs.node} is at schema {theirs.schema}, and the release of "
+            f"node {ours.node} ({ours.version}) reads {OLDEST_SCHEMA} to {STORE_SCHEMA}; it takes "
+            "the release in between first",
+        )
     if certified_node is not None and certified_node != theirs.node:
         return Refusal(
             "identity",
@@ -159,6 +179,7 @@ def peer_of(hello: Hello, address: str, is_certified: bool) -> Peer:
         version=hello.version,
         address=address,
         is_certified=is_certified,
+        reads=hello.reads,
     )
 
 

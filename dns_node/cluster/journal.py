@@ -57,6 +57,7 @@ class Journal:
         self._is_failed = False
         self.sequence = self.durable_sequence = 0
         self._undurable: deque[tuple[int, int]] = deque()  # (sequence, index) of queued entries
+        self._waiting: tuple[int, Callable[[], None]] | None = None
         self._disk = JournalDisk(path)
         self.is_new = self._disk.is_new
         self._term: int
@@ -64,6 +65,8 @@ class Journal:
         self._term, self._vote = self._disk.get(b"term") or (0, None)
         self._commit_index = self._commit_written = self._disk.get(b"commit") or 1
         self.base_voters: frozenset[str] = frozenset(self._disk.get(b"voters") or ())
+        self.announced_voters = frozenset[str](self._disk.get(b"announced") or ())
+        """The members as of the snapshot that this node has begun to install last."""
         self.placeholder_index: int = self._disk.get(b"placeholder") or 0
         self._scan()
 
@@ -250,6 +253,13 @@ class Journal:
         # In this order: voters that are counted twice are harmless, forgotten ones are not.
         self._enqueue(Set(b"voters", sorted(self.base_voters)), Drop(0, first - 1))
 
+    def announce(self, voters: frozenset[str], on_durable: Callable[[], None]) -> None:
+        """Write who the members are as of a snapshot; *on_durable()*, once that is on disk, makes
+        the snapshot the store."""
+        self.announced_voters = voters
+        self._enqueue(Set(b"announced", sorted(voters)))
+        self._waiting = self.sequence, on_durable
+
     def adopt(self, index: int, term: int, voters: frozenset[str]) -> None:
         """Go on from a store that has applied *index*.  Later entries are kept when the log holds
         that very entry (they may have been acknowledged), else the log begins anew (Raft section
@@ -277,6 +287,7 @@ class Journal:
 
     def close(self) -> None:
         """Write what is queued, stop the executor and close the environment."""
+        self._waiting = None
         self._executor.stop()
         self._disk.close()
 
@@ -360,4 +371,7 @@ class Journal:
         self._commit_written = commit_index
         while self._undurable and self._undurable[0][0] <= self.durable_sequence:
             self.durable_index = max(self.durable_index, self._undurable.popleft()[1])
+        if self._waiting is not None and self._waiting[0] <= self.durable_sequence:
+            (_, on_durable), self._waiting = self._waiting, None
+            on_durable()
         self.on_durable()

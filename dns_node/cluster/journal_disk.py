@@ -16,6 +16,7 @@ import msgspec
 from dns_node.cluster.codec import MEMBERSHIP_TYPE
 from dns_node.cluster.message import Entry
 from dns_node.errors import StoreError
+from dns_node.store.generation import sync_directory
 
 FORMAT = 1
 MAP_SIZE_OCTETS = 1 << 35
@@ -69,6 +70,11 @@ class JournalDisk:
             )
             self._log = self._environment.open_db(b"log")
             self._meta = self._environment.open_db(b"meta")
+            # What a process left that was killed within a commit may not be on the disk yet; and
+            # the directories have to name a new journal before anyone relies on it.
+            self._environment.sync(True)
+            sync_directory(path)
+            sync_directory(path.parent)
         except (lmdb.Error, OSError) as error:
             raise StoreError(f"{path}: the journal can't be opened: {error}") from error
         stored = self.get(b"format")

@@ -65,6 +65,7 @@ class LocalMember:
         self.machine: StoreMachine | None = None
         self._forgetting: Any = None
         self.on_removed: Callable[[str], None] = lambda text: None
+        self.snapshot_rate_octets_s: Callable[[], int] = lambda: 0
         self.identity = open_identity(data_directory, node)
         self.transport = Transport(reactor, raft_loc, self._hello, tls)
         self.replica = Replica(
@@ -98,6 +99,7 @@ class LocalMember:
             self._copy,
             self._voters_at,
             self._pin,
+            lambda: self.snapshot_rate_octets_s(),
         )
         self._receiver = SnapshotReceiver(
             reactor,
@@ -121,9 +123,9 @@ class LocalMember:
         return self.transport.start().addCallback(lambda _: self.members.start())
 
     async def join(self, seed: str, token: str) -> None:
-        """Enter the cluster of the member at *seed*; does nothing when this node is in it already.
-        Raises InputError with the cluster's reasons."""
-        if self.log.is_formed():
+        """Enter the cluster of the member at *seed*; does nothing when this node is in it already
+        and knows its members.  Raises InputError with the cluster's reasons."""
+        if self.log.is_formed() and self.log.members():
             return
         self.members.enter(await join(self._reactor, self.transport, seed, token))
 
@@ -153,6 +155,7 @@ class LocalMember:
         transport.on_request = self._requested
         transport.on_refused = self.members.refused
         replica.on_frame = self._framed
+        replica.proposer.find_schema = self.log.schema
         replica.on_behind = self._receiver.want
 
     def _hello(self) -> dict[str, Any]:
@@ -197,6 +200,8 @@ class LocalMember:
 
     def _open_machine(self, directory: Path) -> StoreMachine:
         self.machine = StoreMachine(directory)
+        # A node that was killed soon after it took a snapshot left the store of before behind.
+        self.machine.writer.remove_old_generations()
         return self.machine
 
     def _view(self) -> Any:
@@ -238,7 +243,8 @@ class LocalMember:
 
     def _forget_old(self, machine: StoreMachine) -> None:
         if self.machine is machine and self.replica.is_formed:
-            machine.writer.remove_old_generations()
+            # Not here: it takes time, and may not meet the switch to yet another generation.
+            self.replica.applier.run(machine.writer.remove_old_generations)
 
 
 def now_ms() -> int:

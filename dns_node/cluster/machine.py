@@ -95,6 +95,7 @@ class StoreMachine:
 
         def swap() -> tuple[int, int]:
             if describe_copy(copy)[0] <= self._index:
+                self.writer.sync()  # What the log has brought counts as durable now.
                 return self._index, self._term
             self.writer.install(copy)
             with self.writer.begin() as transaction:

@@ -10,6 +10,9 @@ half-way leaves behind, and each case below goes on from there:
   learner; so a learner's row that has a voter behind it is always one that was just promoted;
 * promote: the voter is added first, then the row says so.
 
+The schema of the store and the log rises when every member there is, connected and known by its
+uuid, runs a release that reads the newer one: an entry that somebody can't read is never proposed.
+
 An edge is never promoted, and neither is a learner that is configured as one: here, or at that
 node (its hello says so).  To give an edge a vote, remove it and let it join again.
 """
@@ -34,7 +37,7 @@ class Situation:
     *configured* maps the ids of the configuration to their 'host:port', *roles* to what they are
     to be there (``voter`` unless it says otherwise); *members* is the table in
     the store; *voters* are raft's; *peers* are connected; *caught_up* are learners that have been
-    close behind for a second.
+    close behind for a second.  *schema* is the cluster's, *reads* the newest that this node reads.
     """
 
     node: str
@@ -45,6 +48,8 @@ class Situation:
     peers: Mapping[str, Peer]
     caught_up: frozenset[str] = frozenset()
     roles: Mapping[str, str] = field(default_factory=dict)
+    schema: int = 0
+    reads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,13 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Raise:
+    """Propose to go on with *schema*."""
+
+    schema: int
+
+
+@dataclass(frozen=True, slots=True)
 class SendWelcome:
     """Tell *node* about the cluster that it is a member of and doesn't know yet."""
 
@@ -103,7 +115,7 @@ class TurnAway:
     text: str
 
 
-Change = Form | Put | Drop | AddVoter | RemoveVoter | HandOver
+Change = Form | Put | Drop | AddVoter | RemoveVoter | HandOver | Raise
 Word = SendWelcome | TurnAway
 
 
@@ -156,6 +168,7 @@ def find_change(situation: Situation) -> Change | None:
             None,
         )
         or _find_newcomer(situation)
+        or _find_raise(situation)
     )
 
 
@@ -254,6 +267,15 @@ def _find_newcomer(situation: Situation) -> Change | None:
             is_edge = find_wish(node, peer, situation.roles) == "edge"
             return Put(Member(node, peer.uuid, "edge" if is_edge else "learner", location))
     return None
+
+
+def _find_raise(situation: Situation) -> Raise | None:
+    """Everybody who applies the log counts, whether with a vote or not."""
+    if not all(_is_here(situation, node) for node in situation.members):
+        return None
+    others = (situation.peers[node].reads for node in situation.members if node != situation.node)
+    schema = min([situation.reads, *others])
+    return Raise(schema) if schema > situation.schema else None
 
 
 def _are_voters_here(situation: Situation) -> bool:

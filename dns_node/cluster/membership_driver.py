@@ -15,6 +15,7 @@ from dns_node.cluster.command import (
     FormCluster,
     Member,
     PutMember,
+    RaiseSchema,
     Refused,
     Unknown,
 )
@@ -27,6 +28,7 @@ from dns_node.cluster.membership import (
     Form,
     HandOver,
     Put,
+    Raise,
     RemoveVoter,
     SendWelcome,
     Situation,
@@ -40,6 +42,7 @@ from dns_node.cluster.membership import (
 from dns_node.cluster.transport import Transport
 from dns_node.cluster.welcome import No, NotNow, Redirect, Welcome, compose, hash_token, parse
 from dns_node.errors import WireError
+from dns_node.store.layout import STORE_SCHEMA
 
 STEP_S = 0.25
 LAG_ENTRIES_MAX = 64
@@ -119,6 +122,8 @@ class MembershipDriver:
             "cluster_uuid": self.cluster_uuid,
             "role": role,
             "virgin": not self._log.is_formed(),
+            "schema": self._log.schema() if self._log.cluster_uuid() else 0,
+            "reads": STORE_SCHEMA,
         }
 
     def step(self) -> None:
@@ -152,9 +157,13 @@ class MembershipDriver:
         not when it is in a cluster already, or the welcome is for another data directory."""
         member = {each.node: each for each in welcome.members}.get(self._node)
         is_ours = member is not None and member.uuid == self._uuid
-        if self._log.is_formed() or not is_ours:
+        if not is_ours or self.cluster_uuid not in ("", welcome.cluster_uuid):
             return False
-        if self.cluster_uuid not in ("", welcome.cluster_uuid):
+        if self._log.is_formed():
+            # It ended before it had the member table: whom to dial is what it lacks.
+            if not self._log.members():
+                self._welcomed = {each.node: each for each in welcome.members}
+                self._dial()
             return False
         log.info("welcomed by cluster {uuid}", uuid=welcome.cluster_uuid)
         self._welcomed = {each.node: each for each in welcome.members}
@@ -250,6 +259,8 @@ class MembershipDriver:
             self._transport.peers(),
             self._find_caught_up(),
             self._roles,
+            self._log.schema(),
+            STORE_SCHEMA,
         )
         for word in find_words(situation):
             self._say(word)
@@ -299,6 +310,8 @@ class MembershipDriver:
                 return await self._log.change_voter(node, True)
             case RemoveVoter(node):
                 return await self._log.change_voter(node, False)
+            case Raise(schema):
+                return await self._log.propose((RaiseSchema(schema),))
             case HandOver():
                 return "" if self._log.transfer_leadership() else "nobody can lead instead"
 

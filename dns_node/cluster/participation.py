@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 
 from dns_node.cluster.apply import SYNC_EVERY_S, Applied, Applier, Machine
-from dns_node.cluster.bindings import Bindings
+from dns_node.cluster.bindings import Bindings, find_founders
 from dns_node.cluster.codec import CodecError
 from dns_node.cluster.complaints import Complaints
 from dns_node.cluster.consensus import Consensus
@@ -34,6 +34,9 @@ from dns_node.errors import StoreError
 
 ENTRIES_IN_FLIGHT = 8
 QUORUM_CONTACT_S = 1.0
+FORMING_ENTRIES = 64
+"""How far from its beginning the log is searched for the command that forms the cluster."""
+
 AWAY = "Move the data directory away and let the node join again."
 
 _OF_MEMBERS = frozenset({"status", "forward", "refusal"})
@@ -128,6 +131,7 @@ class Participation:
         self.led: Led = (None, 0, False)
         self._is_status_due = self._told_disk_low = False
         self._next_sync_s = 0.0
+        self._expected_at: tuple[int, int | None] = (0, None)
         owner.standings.own_applied = owner.standings.own_durable = self.applier.applied_index
 
     def begin(self) -> None:
@@ -135,9 +139,29 @@ class Participation:
         self.digests.restart(self.machine.digests())
         self.consensus.begin(self.node in self.journal.voters())
         self._owner.bindings.up.clear()
+        self._expect_members()
         for node in list(self._owner.bindings.peers):
             self.judge_peer(node)
         self._owner.kick()
+
+    def install(
+        self,
+        swap: Callable[[], tuple[int, int]],
+        voters: frozenset[str],
+        on_end: Callable[[], None],
+    ) -> None:
+        """Replace the store by a snapshot, by `Applier.install`, and go on from it; *voters* are
+        the raft members as of its index."""
+        self.consensus.end()
+
+        def installed() -> None:
+            self.journal.adopt(self.applier.applied_index, self.applier.applied_term, voters)
+            self.take_members()
+            self.begin()
+            on_end()
+
+        # Who dies before the journal has begun anew knows the voters all the same.
+        self.journal.announce(voters, lambda: self.applier.install(swap, installed))
 
     def close(self) -> None:
         """Stop taking part, write what is under way, close the disks."""
@@ -166,6 +190,20 @@ class Participation:
             for node in list(self._owner.bindings.peers):
                 self.judge_peer(node)
             self._owner.took_members(members)
+
+    def _expect_members(self) -> None:
+        """Before the cluster is formed: read in the log who its members are to be."""
+        if self._owner.bindings.members:
+            return
+        at = self.journal.last_index, self.journal.term_at(self.journal.last_index)
+        if at == self._expected_at:
+            return
+        self._expected_at = at
+        expected = find_founders(command for command, _, _ in self.journal[0:FORMING_ENTRIES])
+        if expected != self._owner.bindings.expected:
+            self._owner.bindings.expected = expected
+            for node in list(self._owner.bindings.peers):
+                self.judge_peer(node)
 
     # Frames
 
@@ -209,6 +247,7 @@ class Participation:
                 message = parse_message(envelope.body)
                 if owner.bindings.may_say(node, message):
                     self.consensus.receive(node, envelope.term, message)
+                    self._expect_members()
                     owner.kick()
                 else:
                     self._drop(node, type(message).__name__)
@@ -263,6 +302,7 @@ class Participation:
         self.consensus.step()
         if self.consensus.core is not core:
             return
+        self._expect_members()
         facts = core.facts()
         self.applier.advance(min(facts.applied_index, self.journal.durable_index))
         led = (core.leader(), facts.term, facts.is_leader)
@@ -342,7 +382,12 @@ def fit_journal(journal: Journal, machine: Machine) -> None:
         raise StoreError(f"there is a store, but no journal: what this node voted is lost. {AWAY}")
     if index == 0:
         return
+    if 1 < journal.first_index >= index:
+        why = f"the store has applied entry {index}, and its journal begins after it"
+        raise StoreError(f"{why}: what this node acknowledged is lost. {AWAY}")
+    voters = journal.announced_voters
+    if journal.term_at(index) != term and not voters:
+        why = f"the store has applied entry {index} of term {term}, which the journal does not hold"
+        raise StoreError(f"{why}: what this node acknowledged is lost. {AWAY}")
     # If a snapshot was installed and the node died before the journal began anew, it does now.
-    members = machine.members()
-    voters = frozenset(node for node, (_, role) in members.items() if role == "voter")
-    journal.adopt(index, term, voters or journal.voters())
+    journal.adopt(index, term, voters)

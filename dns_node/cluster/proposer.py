@@ -25,8 +25,11 @@ from dns_node.cluster.command import (
     UnknownSchemaError,
     compose_command,
     compose_entry,
+    needed_schema,
     parse_command,
 )
+from dns_node.cluster.state_machine import too_new
+from dns_node.store.layout import OLDEST_SCHEMA
 
 DEADLINE_S = 5.0
 LEADERLESS_S = 3.0
@@ -119,6 +122,8 @@ class Proposer:
         """Not empty: why this node can't change anything now."""
         self.reserve = ""
         """Not empty: why nothing is taken but what the cluster does for itself (disk space)."""
+        self.find_schema: Callable[[], int] = lambda: OLDEST_SCHEMA
+        """Returns the schema that the cluster is at, by this node's store."""
 
     # The door's side
 
@@ -128,6 +133,8 @@ class Proposer:
         assert len(octets) <= COMMAND_OCTETS_MAX, "larger commands are staged"
         if self.stopped:
             return succeed(Refused((f"{self.stopped} The change was not made.",)))
+        if why := self.find_objection(command):
+            return succeed(Refused((why,)))
         outcome = self._find_outcome(command.operation_id)
         if outcome is not None:
             return succeed(outcome)
@@ -146,6 +153,13 @@ class Proposer:
         self._route(pending, now_s)
         self._check(pending, now_s)
         return answer
+
+    def find_objection(self, command: Command) -> str:
+        """Return why *command* is too new for the members, '' when it is not."""
+        needed = needed_schema(command)
+        if needed <= OLDEST_SCHEMA or needed <= (schema := self.find_schema()):
+            return ""
+        return too_new(needed, schema)
 
     def _why_not(self, command: Command, size_octets: int) -> str:
         """Return why a command is not taken, a sentence; '' when it is."""
@@ -222,7 +236,7 @@ class Proposer:
             if queued.pending is not None:
                 queued.pending.attempts.add(queued.attempt)
                 queued.pending.queued = None
-        return compose_entry(tuple(commands)) if commands else None
+        return compose_entry(tuple(commands), self.find_schema()) if commands else None
 
     def on_forward(self, node: str, body: bytes) -> None:
         """A follower hands on a command; refused at once when this node can't take it.  Raises
@@ -237,6 +251,8 @@ class Proposer:
             reason, is_final = "not the leader", False
         elif self.reserve and command.door not in ESSENTIAL_DOORS:
             reason = self.reserve
+        elif reason := self.find_objection(command):
+            is_final = False  # It is behind the node that asks, whose store says otherwise.
         elif self._queue_octets > QUEUE_OCTETS_MAX or len(forward.command) > COMMAND_OCTETS_MAX:
             reason = f"{TOO_BUSY} at the leader."
         if reason:

@@ -305,6 +305,10 @@ class Core:
         if not self.is_voter:
             readonly = set()
         wanted = up if has_quorum else set()
+        if wanted and not self._reported:
+            # While it was cut off its patience ran out; a leader that is there is heard first.
+            patience_s = ELECTION_MIN_S + self._chance() * (ELECTION_MAX_S - ELECTION_MIN_S)
+            self._core._SyncObj__raftElectionDeadline = self._seconds() + patience_s
         with self._entered():
             for node in self._reported_readonly - readonly:
                 if node not in voters:

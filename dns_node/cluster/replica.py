@@ -162,20 +162,16 @@ class Replica:
         life = self._open_life()
         done: Deferred[None] = Deferred()
         self._installing = done
-        life.consensus.end()
 
         def installed() -> None:
             applier = life.applier
-            life.journal.adopt(applier.applied_index, applier.applied_term, voters)
-            life.take_members()
-            life.begin()
             self.proposer.look_up()
             self._revisions.append((applier.revision, applier.applied_index))
             self.on_applied(applier.applied_index, applier.revision)
             self._installing = None
             done.callback(None)
 
-        life.applier.install(swap, installed)
+        life.install(swap, voters, installed)
         return done
 
     def voters_at(self, index: int) -> frozenset[str]:

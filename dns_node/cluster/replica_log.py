@@ -1,6 +1,7 @@
 """The replica as membership sees it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from dns_node.cluster.command import Command, Done, Member, Operation, Refused, Unknown
@@ -11,7 +12,8 @@ class ReplicaLog:
     """`cluster_log.ClusterLog` over *replica*.
 
     *view()* returns the store's reader (``members``, ``cluster_uuid``, ``token_expiry_ms``) at the
-    present revision; *now_ms()* and *new_operation_id()* are for commands.
+    present revision, which is reset after each use; *now_ms()* and *new_operation_id()* are for
+    commands.
     """
 
     def __init__(
@@ -51,18 +53,37 @@ class ReplicaLog:
 
     def members(self) -> Mapping[str, Member]:
         """Return the member table of the store."""
-        rows = self._view().members()
+        with self._read() as view:
+            rows = view.members()
         return {row.node: Member(row.node, row.uuid, row.role, row.raft_loc) for row in rows}
 
     def cluster_uuid(self) -> str:
         """Return the cluster's uuid by the store, '' before the first command."""
-        uuid: str = self._view().cluster_uuid()
+        with self._read() as view:
+            uuid: str = view.cluster_uuid()
         return uuid
+
+    def schema(self) -> int:
+        """Return the schema that the store is at."""
+        with self._read() as view:
+            schema: int = view.meta().schema
+        return schema
 
     def is_token_good(self, token_hash: bytes) -> bool:
         """Return whether that join token exists and has not ended."""
-        expires_at_ms = self._view().token_expiry_ms(token_hash)
+        with self._read() as view:
+            expires_at_ms = view.token_expiry_ms(token_hash)
         return expires_at_ms is not None and expires_at_ms > self._now_ms()
+
+    @contextmanager
+    def _read(self) -> Iterator[Any]:
+        # A follower asks seldom: a view that stays open would pin every page that is freed until
+        # the next time, and the store would grow without end.
+        view = self._view()
+        try:
+            yield view
+        finally:
+            view.reset()
 
     def lag(self, node: str) -> int | None:
         """Return how many entries *node* is behind this leader, None when that isn't known."""

@@ -15,6 +15,7 @@ from dns_node.cluster.command import (
     PublishRows,
     PutMember,
     PutToken,
+    RaiseSchema,
     RRsetIs,
     RunStaged,
     StageRows,
@@ -26,6 +27,7 @@ from dns_node.zone.rrset import RRset, WireName
 
 RDATA_OCTETS_MAX = 65_000
 TTL_S_MAX = (1 << 31) - 1
+_U8_MAX = 255
 _U32_MAX = (1 << 32) - 1
 _TEXT_OCTETS_MAX = 4096
 _NODE_OCTETS_MAX = 255
@@ -96,6 +98,8 @@ def _misshapen_operation(operation: Operation) -> str:
             return "" if is_right else "node id or token is malformed"
         case DropMember(node):
             return "" if _is_node(node) else "the node id is malformed"
+        case RaiseSchema(schema):
+            return "" if 0 < schema <= _U8_MAX else "there is no such schema"
         case PutToken(token_hash, expires_at_ms):
             is_right = len(token_hash) == _HASH_OCTETS and 0 <= expires_at_ms < 1 << 63
             return "" if is_right else "hash or time is out of range"

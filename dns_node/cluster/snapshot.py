@@ -30,6 +30,7 @@ from dns_node.cluster.manifest import (
     make_chunk,
     parse,
 )
+from dns_node.cluster.pace import Pace
 from dns_node.errors import StoreError, WireError
 
 FILE_NAME = "data.mdb"
@@ -60,7 +61,7 @@ class SnapshotSender:
     *copy* writes a copy of the store into an empty directory and returns its (index, term, cluster
     uuid); it runs in a thread.  *voters_at(index)* gives the raft members then.  *pin()* keeps the
     log from the present applied index on, and returns what ends that.  Copies lie in *directory*,
-    which is emptied here.
+    which is emptied here.  *rate_octets_s()* is what all transfers together may send (0: no limit).
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class SnapshotSender:
         copy: Callable[[Path], tuple[int, int, str]],
         voters_at: Callable[[int], frozenset[str]],
         pin: Callable[[], Callable[[], None]] = lambda: lambda: None,
-        rate_octets_s: int = 0,
+        rate_octets_s: Callable[[], int] = lambda: 0,
         new_id: Callable[[], str] = lambda: os.urandom(8).hex(),
     ) -> None:
         self._reactor = reactor
@@ -78,7 +79,7 @@ class SnapshotSender:
         self._copy = copy
         self._voters_at = voters_at
         self._pin = pin
-        self._rate_octets_s = rate_octets_s
+        self._rate_octets_s, self._pace = rate_octets_s, Pace()
         self._new_id = new_id
         self._copies: dict[str, _Copy] = {}
         self._making = DeferredLock()
@@ -131,8 +132,10 @@ class SnapshotSender:
                 # The receiver asks again; at the latest when this node has started anew.
                 raise ChannelClosedError(f"the copy can't be read: {error}") from error
             await channel.send(octets)
-            if self._rate_octets_s:
-                await deferLater(self._reactor, CHUNK_OCTETS / self._rate_octets_s)
+            now_s = self._reactor.seconds()
+            wait_s = self._pace.wait_s(len(octets), self._rate_octets_s(), now_s)
+            if wait_s:
+                await deferLater(self._reactor, wait_s)
             offset += CHUNK_OCTETS
 
     async def _find(self, snapshot_id: str) -> _Copy:
@@ -192,7 +195,11 @@ class SnapshotSender:
             if copy.expiry is not None and copy.expiry.active():
                 copy.expiry.cancel()
             copy.unpin()
-            shutil.rmtree(copy.directory, ignore_errors=True)
+            if self._is_stopped:
+                shutil.rmtree(copy.directory, ignore_errors=True)
+            else:
+                # A large file takes a while.
+                self._in_thread(shutil.rmtree, copy.directory, True)
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> "Deferred[Any]":
         pool = self._reactor.getThreadPool()
@@ -278,6 +285,11 @@ class SnapshotReceiver:
         if manifest != known:
             offset = 0
             await self._in_thread(_begin_partial, self._directory, manifest)
+        elif offset:
+            log.info(
+                "the snapshot goes on at octet {offset} of {size}",
+                offset=offset, size=manifest.size_octets,
+            )  # fmt: skip
         while offset < manifest.size_octets:
             chunk = check_chunk(parse(await channel.receive()), offset, manifest)
             await self._in_thread(_write_chunk, self._partial / FILE_NAME, offset, chunk.octets)

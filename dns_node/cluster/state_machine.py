@@ -19,11 +19,13 @@ from dns_node.cluster.command import (
     PutKey,
     PutMember,
     PutToken,
+    RaiseSchema,
     Refused,
     RunStaged,
     StageRows,
     StageSlice,
     Trim,
+    needed_schema,
     parse_command,
     parse_outcome,
 )
@@ -47,6 +49,9 @@ def judge(view: StateView, command: Command) -> tuple[Outcome, Effects]:
     if command.proposed_at_ms < view.meta().operations_horizon_ms:
         why = "the operation is too old: its outcome is not remembered any more, if it had one"
         return Refused((f"{why}. Look at the zone, then try again.",)), Effects()
+    needed = needed_schema(command)
+    if needed > view.meta().schema:
+        return Refused((too_new(needed, view.meta().schema),)), Effects()
     if not command.operations:
         return Refused(("the command is empty",)), Effects()
     wrong = misshapen(command)
@@ -100,8 +105,18 @@ def _carry_out(draft: Draft, operation: Operation) -> None:
             admission.put_token(draft, operation)
         case Trim():
             admission.trim(draft, operation)
+        case RaiseSchema():
+            admission.raise_schema(draft, operation)
         case RunStaged():
             raise AssertionError("a staged command is run before a draft is made")
+
+
+def too_new(needed: int, schema: int) -> str:
+    """Return why a change that needs schema *needed* is not made in a cluster at *schema*."""
+    return (
+        f"NOT YET: the change needs schema {needed}, and the cluster is at {schema} until every "
+        "member runs a release that reads it. The change was not made."
+    )
 
 
 def _set_key(draft: Draft, key: str, value: str | None) -> None:

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from dns_node.config import protection, schema
+from dns_node.config import links, protection, schema
 from dns_node.config.shape import REQUIRED
 
 BEGIN = "<!-- made from dns_node/config/schema.py -->"
@@ -26,8 +26,8 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("`rate_limit`", "rate_limit.", protection.RateLimit),
     ("`cookies`", "cookies.", protection.Cookies),
     ("`logging`", "logging.", schema.Logging),
-    ("`cluster`", "cluster.", schema.Cluster),
-    ("`cluster.tls`", "cluster.tls.", schema.Tls),
+    ("`cluster`", "cluster.", links.Cluster),
+    ("`cluster.tls`", "cluster.tls.", links.Tls),
     ("`kv`", "kv.", schema.Kv),
     ("`identity`", "identity.", schema.Identity),
     ("`history`", "history.", schema.History),

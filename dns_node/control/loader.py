@@ -5,7 +5,9 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import msgspec
 from twisted.internet.defer import DeferredSemaphore, ensureDeferred, gatherResults
 from twisted.internet.threads import deferToThread
 
@@ -18,6 +20,7 @@ from dns_node.cluster.command import (
     StageRows,
 )
 from dns_node.config.schema import ZoneFile
+from dns_node.control import collector
 from dns_node.control.api import Answer, LoadReport
 from dns_node.control.mass_delete import RECORDS_MIN, judge_loss
 from dns_node.control.sources import ImportPlan, difference, plan_import
@@ -28,6 +31,7 @@ from dns_node.zone.apex import template
 from dns_node.zone.change import Import, SourceKey, ZoneTemplate
 from dns_node.zone.contents import ZoneContents
 from dns_node.zone.names import BadText, parse_name
+from dns_node.zone.portions import empty
 from dns_node.zone.rrset import RRset, WireName
 from dns_node.zone.zone_file import read_zone_file
 
@@ -67,6 +71,8 @@ class _Read:
     plan: ImportPlan
     objection: str = ""
     """Why it is not proposed without being forced."""
+    is_staged: bool = False
+    """Whether *contents* go ahead in slices; the plan's operation holds no rows then."""
 
 
 class Loader:
@@ -79,6 +85,8 @@ class Loader:
     def __init__(self, node_id: str, reader: Reader):
         self._node_id = node_id
         self._reader = reader
+        # It is renewed for each use; until then it would pin every page that is freed.
+        reader.reset()
         self._turn = DeferredSemaphore(1)
         self.make_template: Callable[[WireName], ZoneTemplate] = template
         self.mass_delete_percent = 100
@@ -117,12 +125,16 @@ class Loader:
         under_way = []
         for at in range(0, len(named), FILES_PER_TURN):
             turn = named[at : at + FILES_PER_TURN]
-            found = await deferToThread(self._read, turn, zone_dir, mode, report)
+            found = await deferToThread(self._read_turn, turn, zone_dir, mode, report)
             for read in found:
                 await places.acquire()
                 under_way.append(ensureDeferred(self._carry(read, mode, report, places)))
         await gatherResults(under_way)
         return report.report()
+
+    def _read_turn(self, *arguments: Any) -> list[_Read]:
+        with collector.held():
+            return self._read(*arguments)
 
     def _read(
         self,
@@ -157,7 +169,12 @@ class Loader:
         digest = rows_digest(contents.nodes)  # type: ignore[arg-type]
         plan = plan_import(self._reader, key, contents.nodes, digest, mode)
         objection = "" if self._is_forced else self._object(key, contents, plan.operation)
-        return _Read(key, contents, digest, plan, objection)
+        operation, is_staged = plan.operation, False
+        if operation is not None and self._may_stage and operation.mode in ("new", "replace"):
+            is_staged = len(operation.adds) >= STAGED_RECORDS_MIN
+        if operation is not None and is_staged:
+            plan = ImportPlan(msgspec.structs.replace(operation, adds=()), plan.warning)
+        return _Read(key, contents, digest, plan, objection, is_staged)
 
     def _object(self, key: SourceKey, contents: ZoneContents, operation: Import | None) -> str:
         """Return why *operation* takes too much away, '' when it does not."""
@@ -197,18 +214,20 @@ class Loader:
                 read = again
         finally:
             places.release()
+            if len(read.contents.nodes) >= STAGED_RECORDS_MIN:
+                await deferToThread(empty, read.contents.nodes)
 
     def _plan_again(self, read: _Read, mode: str | None) -> _Read:
         self._reader.renew()
         try:
-            return self._plan(read.key.path, read.contents, mode)
+            with collector.held():
+                return self._plan(read.key.path, read.contents, mode)
         finally:
             self._reader.reset()
 
     async def _propose_import(self, read: _Read, operation: Import) -> Answer:
         reason = f"zone file {read.key.path}"
-        is_whole = operation.mode in ("new", "replace") and self._may_stage
-        if not is_whole or len(operation.adds) < STAGED_RECORDS_MIN:
+        if not read.is_staged:
             return await self._propose((operation,), reason)
         stage = secrets.token_bytes(OPERATION_ID_OCTETS)
         for rows in _slices(read.contents):

@@ -33,6 +33,7 @@ from dns_node.control.loader import Loader
 from dns_node.control.options import Options
 from dns_node.control.workers import Workers
 from dns_node.errors import StoreError
+from dns_node.store.layout import STORE_SCHEMA
 from dns_node.zone.names import name_text
 
 TOKEN_OCTETS = 24
@@ -74,6 +75,7 @@ class Service:
         self.reload_settings: Callable[[], Sequence[str]] = lambda: ()
         self.kept_out: Callable[[], Mapping[str, int]] = dict
         self.cookie_keeper: CookieSecretKeeper | None = None
+        self.pauses: Callable[[], Mapping[str, int]] = dict
         self._began_s = time.monotonic()
 
     @property
@@ -113,6 +115,8 @@ class Service:
         if not self.is_formed():
             # The first command of all fixes the cluster and its members.
             return Answer(Refused((NO_CLUSTER,)))
+        if why := self._replica.proposer.find_objection(command):
+            return Answer(Refused((why,)))
         deadline_s = float(self.settings.cluster.command_timeout_s)
         outcome = await self._replica.propose(command, deadline_s)
         if wait == "node" or not isinstance(outcome, Done):
@@ -259,6 +263,8 @@ class Service:
         }
         found["cookies"] = {"queries": totals["cookie_queries"], "good": totals["cookie_good"]}
         found["data path"] = self._workers.data_path or None
+        if pauses := self.pauses():
+            found["reactor"] = pauses
         found["workers"] = self._workers.status()
         return found
 
@@ -267,6 +273,7 @@ class Service:
             with self.view() as view:
                 zones = list(view.zones())
                 return {
+                    "schema": _schema_text(view.meta().schema),
                     "revision": view.revision(),
                     "digest": view.digest(),
                     "zones": len(zones),
@@ -285,6 +292,12 @@ class Service:
         if machine is None:
             raise StoreError("the store is closed at the moment; STATUS says why.")
         return machine
+
+
+def _schema_text(schema: int) -> str:
+    if schema >= STORE_SCHEMA:
+        return str(schema)
+    return f"{schema} ({STORE_SCHEMA} once every member runs a release that reads it)"
 
 
 def history_file(data_dir: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dns_node.zone.change import Import, SourceKey
 from dns_node.zone.names import name_text
+from dns_node.zone.portions import empty
 from dns_node.zone.rrset import Node, RRset, WireName
 from dns_node.zone.view import View
 
@@ -80,6 +81,7 @@ def difference(
     for owner, node in new.items():
         there = before.get(owner, {})
         adds.extend((owner, rrset) for rrset in _new(there, node))
+    empty(before)
     return tuple(removes), tuple(adds)
 
 

@@ -81,6 +81,17 @@ def remove_others(data_directory: Path) -> list[int]:
     return gone
 
 
+def sync_current(data_directory: Path, generation: int) -> None:
+    """Make durable that *generation* is there and current (but not that *data_directory* names
+    the stores: the journal's start sees to it); raises StoreError."""
+    path = generation_path(data_directory, generation)
+    try:
+        sync_directory(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot sync {path}: {error.strerror}.") from error
+
+
 def numbers(data_directory: Path) -> list[int]:
     """Return the numbers of all generations on disk."""
     directory = store_directory(data_directory)

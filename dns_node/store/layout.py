@@ -30,6 +30,10 @@ from dns_node.zone.rrset import Node, RRset, WireName
 from dns_node.zone.view import SourceHeader, ZoneHeader
 
 STORE_SCHEMA = 1
+"""The newest schema that this release reads: of the store's octets, and of what log entries say."""
+OLDEST_SCHEMA = 1
+"""The oldest one: that of the release before.  A new store begins with it, and a cluster goes on
+to a newer one, by a log entry, when every member reads that (`cluster.membership`)."""
 DIGEST_MODULUS = 1 << 256
 
 FLAG_APEX = 1
@@ -272,11 +276,12 @@ def compose_state(
     history_horizon: int,
     operations_horizon_ms: int,
     digest: bytes,
+    schema: int = OLDEST_SCHEMA,
 ) -> bytes:
     """Return the value of ``state`` in table `meta`."""
     assert len(digest) == 32
     return _STATE.pack(
-        STORE_SCHEMA,
+        schema,
         revision,
         applied_index,
         applied_term,

@@ -1,11 +1,15 @@
-"""Which stores this release reads: every release reads its own schema and the one before it."""
+"""Which stores this release reads: every release reads its own schema and the one before it.
+
+A store's schema is the cluster's: a log entry raises it on all nodes, once every one of them reads
+the newer one.  Up to then a node may go back to the release before.
+"""
 
 from dns_node.errors import StoreError
-from dns_node.store.layout import STORE_SCHEMA
+from dns_node.store.layout import OLDEST_SCHEMA, STORE_SCHEMA
 from dns_node.store.lmdb_view import Tables
 
-READABLE = frozenset({STORE_SCHEMA})
-"""Schema 1 is the first one; the release that makes 2 adds the reading of 1 here."""
+READABLE = frozenset(range(OLDEST_SCHEMA, STORE_SCHEMA + 1))
+"""Schema 1 is the first one."""
 
 
 def check_schema(tables: Tables) -> None:

@@ -64,6 +64,7 @@ class WriteTransaction(LmdbView):
                 meta.history_horizon,
                 meta.operations_horizon_ms,
                 digest,
+                meta.schema,
             )
             self._put(b"state", state, self._tables.meta)
             self._transaction.commit()
@@ -103,6 +104,10 @@ class WriteTransaction(LmdbView):
     def put_revision(self, revision: int, next_zone_id: int) -> None:
         """Record the number of a change and the first zone id that is still free."""
         self._change_meta(revision=revision, next_zone_id=next_zone_id)
+
+    def put_schema(self, schema: int) -> None:
+        """Record that the cluster goes on with *schema*."""
+        self._change_meta(schema=schema)
 
     def put_horizons(self, history_revision: int, operations_ms: int) -> None:
         """Forget history before a revision, operations and stages before a time (Unix ms)."""

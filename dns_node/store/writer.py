@@ -40,6 +40,10 @@ class Writer:
             )
         self._tables = Tables(path, may_write=True)
         check_schema(self._tables)
+        # What a process left that was killed may not be on the disk yet, and from now on counts as
+        # durable: the log is shortened by it.
+        generation.sync_current(self._data_directory, current)
+        self.sync()
 
     def _create(self) -> int:
         path = generation.generation_path(self._data_directory, 1)

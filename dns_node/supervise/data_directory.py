@@ -18,6 +18,8 @@ kernel has ended them."""
 
 PROBE_SIZE_OCTETS = 256 * 1024
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 _CURES = {
     errno.EROFS: "It is on a read-only file system; name another with --data-dir.",
     errno.EACCES: "Give this user the right to write there, or name another with --data-dir.",
@@ -44,7 +46,7 @@ def make(path: str, owner: pwd.struct_passwd | None) -> None:
 
 def check_writable(path: str) -> None:
     """Write, fsync and remove a file in the directory; InputError with the cure when it is
-    read-only, full, or someone else's."""
+    read-only, full, or someone else's.  Full is good enough where there is a store to serve."""
     probe = os.path.join(path, f".probe-{os.getpid()}")
     try:
         descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -57,6 +59,8 @@ def check_writable(path: str) -> None:
             os.close(descriptor)
             os.unlink(probe)
     except OSError as error:
+        if error.errno in _FULL and has_store(path):
+            return
         raise _problem(path, "cannot be written to", error) from None
 
 

@@ -14,6 +14,7 @@ from dns_node.zone.change import ZoneTemplate
 from dns_node.zone.check import DEFAULT_LIMITS, Limits
 from dns_node.zone.contents import Draft, Problems, ZoneContents
 from dns_node.zone.names import BadText, ancestors, is_subdomain, name_text, parse_name
+from dns_node.zone.portions import empty, lines_of
 from dns_node.zone.rdata import BadRdata, parse_rdata, parse_type
 from dns_node.zone.rdata_forms import NS, SOA
 from dns_node.zone.record_line import is_ttl
@@ -55,12 +56,13 @@ def read_legacy_file(
         draft.judge(zone, problems, is_legacy=True, limits=limits)
         contents.append(zone)
     problems.raise_if_any()
+    empty(draft.nodes)
     return contents
 
 
 def _joined_lines(text: str) -> Iterator[tuple[int, str]]:
     first, joined = 0, ""
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if line.startswith("#"):
             continue
         line = line.rstrip()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from dns_node.zone.names import BadText
+from dns_node.zone.portions import empty, split_lines
 
 LINES_PER_RECORD_MAX = 4096
 
@@ -25,7 +26,12 @@ def logical_lines(text: str) -> Iterator[tuple[int, str | BadLine]]:
     Within parentheses line ends are blanks (RFC 1035 section 5.1).  A BadLine stands in place of
     a record that can't be told; reading goes on behind it.
     """
-    lines = text.split("\n")
+    lines = split_lines(text)
+    yield from _records(lines)
+    empty(lines)
+
+
+def _records(lines: list[str]) -> Iterator[tuple[int, str | BadLine]]:
     at = 0
     while at < len(lines):
         line = lines[at]

@@ -16,6 +16,7 @@ from dns_node.zone.generate import GENERATED_MAX, generated_lines
 from dns_node.zone.logical_lines import BadLine, logical_lines
 from dns_node.zone.names import BadText, name_text, parse_name
 from dns_node.zone.plain_record import plain_rdata, split_plain
+from dns_node.zone.portions import empty
 from dns_node.zone.rdata import parse_master_rdata
 from dns_node.zone.rdata_forms import SOA
 from dns_node.zone.record_line import parse_fields, parse_ttl, split_field
@@ -232,6 +233,7 @@ class _Reader:
         draft.judge(contents, problems, is_legacy=False, limits=limits)
         problems.raise_if_any()
         contents.warnings[:0] = draft.warnings
+        empty(draft.nodes)
         return contents
 
     def apex(self) -> WireName | None:

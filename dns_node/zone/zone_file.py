@@ -24,6 +24,7 @@ from dns_node.zone.contents import ZoneContents, read_text
 from dns_node.zone.legacy_file import read_legacy_file
 from dns_node.zone.master_file import read_master_file
 from dns_node.zone.names import BadText
+from dns_node.zone.portions import lines_of
 from dns_node.zone.rdata import parse_type
 from dns_node.zone.rdata_forms import MX, TXT
 from dns_node.zone.record_line import is_ttl
@@ -61,7 +62,7 @@ def is_legacy(path: str, text: str) -> bool:
     Raises InputError when it has neither format.
     """
     first, hint, has_records = 0, 0, False
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if not line or line.isspace():
             continue
         first = first or number

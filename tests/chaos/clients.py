@@ -21,6 +21,10 @@ PAUSE_S = 0.05
 REPLY_S = 12.0
 """Longer than a node takes to say that the outcome is unknown."""
 
+BULK_VALUES, BULK_OCTETS = 40, 48_000
+"""What a burst changes: more than the log keeps for an absent member."""
+BULK_S = 15.0
+
 Outcome = tuple[str, str]
 
 
@@ -80,6 +84,21 @@ class Client(threading.Thread):
             return self._record.new("key", "key#", uuid.uuid4().hex, self._node, self._door)
         address = ".".join(map(str, [10, *self._random.randbytes(3)]))
         return self._record.new("record", f"r#.{ZONE}", address, self._node, self._door)
+
+    def write_bulk(self, n: int) -> None:
+        """Set keys to large values by way of node *n*, one after the other, as far as one gets."""
+        end_s = time.monotonic() + BULK_S
+        for _ in range(BULK_VALUES):
+            if time.monotonic() > end_s:
+                return
+            value = self._random.randbytes(BULK_OCTETS // 2).hex()
+            change = self._record.new("key", "bulk#", value, n, "ctl")
+            try:
+                outcome, reply = self._by_ctl(change, uuid.uuid4().hex, n)
+            except NotSentError:
+                self._record.not_sent(change)
+            else:
+                self._record.told(change, outcome, reply)
 
     # ---- the doors
 
@@ -180,9 +199,9 @@ def console_line(change: Change, operation: str) -> str:
         case "record", value:
             return f"ADD: {change.name} 60 A {value} {options}"
         case _, None:
-            return f"{options} KV DEL {change.name}"
+            return f"KV {options} DEL {change.name}"
         case _, value:
-            return f"{options} KV SET {change.name} {value}"
+            return f"KV {options} SET {change.name} {value}"
 
 
 def kv_line(change: Change) -> str:

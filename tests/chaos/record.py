@@ -1,5 +1,6 @@
 """What clients asked for and what they were told, and what askers saw: the run's memory."""
 
+import re
 import threading
 import time
 from collections import Counter
@@ -83,6 +84,15 @@ class Record:
         """Note a serial that was lower than one that the same node had answered before."""
         with self._lock:
             self.fallen_serials.append(text)
+
+    def reasons(self) -> Counter[str]:
+        """Return how often what was said with a change that was refused, or is unknown; numbers
+        in it are left out."""
+        with self._lock:
+            return Counter(
+                f"{change.outcome}: {re.sub('[0-9]+', '#', change.reply)[:110]}"
+                for change in self.changes if change.outcome != DONE and change.reply != "not sent"
+            )  # fmt: skip
 
     def longest_pause_s(self, start_s: float, end_s: float) -> float:
         """Return the longest time between two acknowledged changes (or the ends of the run)."""

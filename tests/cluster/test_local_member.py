@@ -78,6 +78,29 @@ class TestLocalMember(MemberCase):
         await self.put(seed, "2")
 
     @coroutine
+    async def test_no_member_pins_the_pages_that_it_has_read(self):
+        members, _ = await self.form(3)
+        for number in range(5):
+            await self.put(members[0], str(number))
+        await self.all_have(members, "4")
+        for member in members:
+            member.machine.view().reset()  # the test's own
+            member.log.members(), member.log.cluster_uuid(), member.log.schema()
+            assert member.machine.writer.readers()[1] == set()
+
+    @coroutine
+    async def test_a_store_that_a_killed_node_left_behind_is_removed_at_its_next_start(self):
+        [member], configured = await self.form(1)
+        await self.put(member, "1")
+        await self.stop(member)
+        left = self.place / "0" / "store" / "7"
+        shutil.copytree(self.place / "0" / "store" / "1", left)
+        [member] = [await self.start("0", configured)]
+        assert not left.exists()
+        await self.settled([member])
+        await self.all_have([member], "1")
+
+    @coroutine
     async def test_a_wiped_node_comes_back_as_learner_and_votes_again(self):
         members, configured = await self.form(3)
         await self.put(members[0], "1")
@@ -93,6 +116,24 @@ class TestLocalMember(MemberCase):
         await self.all_have(members, "1")
         await self.put(members[2], "2")
         await self.all_have(members, "2")
+
+    @coroutine
+    async def test_a_node_that_ended_before_its_first_snapshot_was_there_joins_again(self):
+        [seed], configured = await self.form(1)
+        for number in range(40):
+            await self.put(seed, str(number))
+        await until(lambda: seed.replica.status().log_entries == 0)
+        [location] = free_locations(1)
+        joiner = await self.start("j", {}, location)
+        asked = []
+        joiner.replica.on_behind = asked.append
+        await joiner.join(configured["0"], await self.token(seed))
+        await until(lambda: asked)
+        await self.stop(joiner)
+        joiner = await self.start("j", {}, location)
+        await joiner.join(configured["0"], "")
+        await self.settled([seed, joiner])
+        await self.all_have([joiner], "39")
 
     @coroutine
     async def test_a_node_that_the_log_can_not_serve_takes_a_snapshot(self):

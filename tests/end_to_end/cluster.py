@@ -84,6 +84,8 @@ class Cluster:
         self.processes: dict[int, NodeProcess] = {}
         self.arguments: dict[int, list[str]] = {}
         self.ended: list[NodeProcess] = []
+        self.releases: dict[int, Path] = {}
+        """Where the package of a node lies that runs another release than this one."""
 
     def write_config(self) -> None:
         """Write `config` to the configuration file."""
@@ -118,7 +120,8 @@ class Cluster:
             str(self.workers),
             *self.arguments[n],
         ]
-        self.processes[n] = NodeProcess(command, self.folder, environment())
+        where = environment(PYTHONPATH=str(self.releases.get(n, ROOT)))
+        self.processes[n] = NodeProcess(command, self.folder, where)
         return self.processes[n]
 
     def start_all(self, deadline_s: float = 30.0, zones: bool = True) -> "Cluster":

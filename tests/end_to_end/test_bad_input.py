@@ -244,6 +244,30 @@ def test_a_full_disk_refuses_writes_serves_reads_and_loses_nothing(
         cluster.stop()
 
 
+def test_a_node_that_starts_on_a_full_disk_answers_and_goes_on_when_there_is_space(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    cluster = Cluster(
+        tmp_path / "cluster", nodes=1, settings={"data_dir": str(small_disk / "data-{id}")}
+    )
+    ballast = small_disk / "ballast"
+    try:
+        cluster.start_all()
+        assert cluster.console(0, "ADD: before.example.com 60 A 192.0.2.1")[-1].startswith("OK")
+        cluster.down(0)
+        _fill(ballast)
+        cluster._spawn(0)
+        cluster.wait_answer(0, "before.example.com", "A", ["192.0.2.1"], 20)
+        ballast.unlink()
+        eventually(
+            lambda: cluster.ctl(0, "ADD:", "after.example.com", "A", "192.0.2.2").status == 0,
+            40, "writes once there is room again", 0.5,
+        )  # fmt: skip
+        cluster.wait_answer(0, "before.example.com", "A", ["192.0.2.1"], 5)
+    finally:
+        cluster.stop()
+
+
 def _fill(path: Path) -> None:
     with path.open("wb") as file:
         try:

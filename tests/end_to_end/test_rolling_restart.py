@@ -1,80 +1,9 @@
 """An upgrade as it is done: one node after the other stops and starts, under load."""
 
 import signal
-import threading
-from dataclasses import dataclass, field
 
-from .cluster import Cluster
 from .conftest import ClusterOf
-from .dns_client import NOT_YET, ask, values
-from .waiting import eventually
-
-WRITERS = 2
-DONE, REFUSED, UNKNOWN, NO_NODE = range(4)
-
-
-@dataclass
-class Load:
-    """Writers and DNS clients that go on until `end`, as clients do: a node that is not there, or
-    refuses, or does not know, is left for the next one."""
-
-    cluster: Cluster
-    acknowledged: list[str] = field(default_factory=list)
-    refused: int = 0
-    unknown: int = 0
-    answers: int = 0
-    failed: list[str] = field(default_factory=list)
-
-    def begin(self) -> "Load":
-        """Start two writers and two DNS clients."""
-        self._stop = threading.Event()
-        works = [(self._write, n) for n in range(WRITERS)] + [(self._ask, n) for n in range(2)]
-        self._threads = [threading.Thread(target=work, args=(n,)) for work, n in works]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def end(self) -> None:
-        """Stop; returns when the last one has."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(20)
-            assert not thread.is_alive()
-
-    def _write(self, writer: int) -> None:
-        nodes, number = len(self.cluster.ports), 0
-        at = writer
-        while not self._stop.is_set():
-            name = f"r{writer}-{number}.example.com"
-            status = self.cluster.say(at, "ADD:", name, "60", "A", "192.0.2.9").status
-            if status == DONE:
-                self.acknowledged.append(name)
-                number += 1
-                self._stop.wait(0.01)
-                continue
-            # The same change again is harmless: a set is meant, and it may be there by now.
-            self.refused += status == REFUSED
-            self.unknown += status == UNKNOWN
-            at = (at + 1) % nodes
-            self._stop.wait(0.05)
-
-    def _ask(self, client: int) -> None:
-        """Ask as a resolver does: a server that does not reply is followed by the next."""
-        nodes = len(self.cluster.ports)
-        while not self._stop.is_set():
-            for attempt in range(nodes):
-                port = self.cluster.ports[(client + attempt) % nodes]
-                try:
-                    found = values(ask(port, "example.com", timeout_s=0.5))
-                except NOT_YET:
-                    continue
-                self.answers += 1
-                if found != ["1.2.3.4"]:
-                    self.failed.append(f"port {port}: {found}")
-                break
-            else:
-                self.failed.append("nobody replied")
-            self._stop.wait(0.01)
+from .load import WRITERS, Load, check_nothing_lost, stop_and_start
 
 
 def test_one_node_after_the_other_restarts_and_no_acknowledged_change_or_dns_answer_is_lost(
@@ -85,27 +14,9 @@ def test_one_node_after_the_other_restarts_and_no_acknowledged_change_or_dns_ans
     load = Load(cluster).begin()
     try:
         for n in cluster.ports:
-            count = len(load.acknowledged)
-            eventually(lambda c=count: len(load.acknowledged) > c + 20, 20, "writes before")
-            cluster.kill(n, signal.SIGTERM)
-            cluster.forget(n)
-            count = len(load.acknowledged)
-            eventually(lambda c=count: len(load.acknowledged) > c + 20, 20, "writes without it")
-            cluster.restart(n)
-            eventually(lambda at=n: _has_caught_up(cluster, at), 20, f"node {n} to catch up", 0.1)
+            stop_and_start(cluster, load, n, signal.SIGTERM)
     finally:
         load.end()
-    assert load.failed == [] and load.answers > 100
-    cluster.wait_equal()
-    zone = cluster.done(0, "SHOW", "example.com", "AXFR").out
-    present = {line.split(None, 1)[0].rstrip(".") for line in zone.splitlines()}
-    assert [name for name in load.acknowledged if name not in present] == []
-    assert len(set(load.acknowledged)) == len(load.acknowledged) > 120
+    check_nothing_lost(cluster, load)
     # Nobody is left in doubt but who was just talking to the node that stopped.
     assert load.unknown <= WRITERS * len(cluster.ports), load
-
-
-def _has_caught_up(cluster: Cluster, n: int) -> bool:
-    """Whether node *n* follows a leader and is less than a few entries behind."""
-    status = cluster.status(n)
-    return status["leader"] != "none" and int(status["commit"]) - int(status["applied"]) < 50

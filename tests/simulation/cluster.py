@@ -282,8 +282,12 @@ class Cluster:
 
     def leader(self) -> str | None:
         """The node that leads the newest term that a node leads."""
-        statuses = {node: replica.status() for node, replica in self.replicas.items()}
-        found = [(status.term, node) for node, status in statuses.items() if is_leading(status)]
+        found = []
+        for node, replica in self.replicas.items():
+            if replica._life is not None and replica._life.consensus.core is not None:
+                facts = replica._life.consensus.facts()
+                if facts.is_leader and not replica.failure:
+                    found.append((facts.term, node))
         return max(found)[1] if found else None
 
     def elect(self) -> str:
@@ -338,7 +342,8 @@ class Cluster:
         )
 
     def is_log_empty(self) -> bool:
-        return all(r.status().log_entries == 0 for r in self.replicas.values())
+        journals = [r._life.journal for r in self.replicas.values() if r._life is not None]
+        return all(j.last_index <= max(j.first_index + 1, 1) for j in journals)
 
 
 class _Dying:
@@ -350,13 +355,12 @@ class _Dying:
 
     def __exit__(self, kind, error, _):
         if kind is Crashed:
-            self._cluster.crash(self._node, self._cluster.random.random() < 0.5)
+            is_power_lost = error.is_power_lost
+            if is_power_lost is None:
+                is_power_lost = self._cluster.random.random() < 0.5
+            self._cluster.crash(self._node, is_power_lost)
             return True
         return False
-
-
-def is_leading(status) -> bool:
-    return status.role == "leader"
 
 
 def make_command(number: int, size: int = 1) -> Command:

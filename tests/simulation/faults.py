@@ -7,9 +7,11 @@ from pathlib import Path
 from dns_node.cluster.command import Done, PutKey
 from dns_node.cluster.executor import ManualExecutor
 from dns_node.cluster.replica import ReplicaSettings
+from dns_node.errors import StoreError
 from tests.simulation.checker import check
 from tests.simulation.clients import Client
 from tests.simulation.cluster import Cluster
+from tests.simulation.disk import everything
 from tests.simulation.members import Operator
 from tests.simulation.network import Weather
 from tests.simulation.oracle import Violation
@@ -132,8 +134,8 @@ class Faults:
             self.stalled.add(node)
             cluster.note(f"the disk of {node} stalls")
         elif roll < 0.11 and "full" in self.kinds:
-            disk.is_full = True
-            cluster.note(f"the disk of {node} is full")
+            disk.full_in = chance.choice((0, 0, 1, 2, 3, 5, 8))
+            cluster.note(f"the disk of {node} is full after {disk.full_in} more writes")
         elif roll < 0.12 and "pause" in self.kinds:
             cluster.pause(node, chance.choice((0.3, 1.5, 4.0)) * (0.5 + chance.random()))
         elif roll < 0.13 and "clock" in self.kinds:
@@ -167,7 +169,7 @@ class Faults:
             self.stalled.discard(node)
             cluster.note(f"the disk of {node} works")
         elif roll < 0.28 and cluster.hosts[node].disk.is_full:
-            cluster.hosts[node].disk.is_full = False
+            cluster.hosts[node].disk.free()
             cluster.note(f"the disk of {node} is no longer full")
 
     def _tear(self, one: str, other: str):
@@ -187,12 +189,21 @@ class Faults:
     def _crash(self, node: str, is_power_lost: bool):
         self.report.crashes += not is_power_lost
         self.report.power_losses += is_power_lost
+        is_at_worst = self.chance.random() < 0.3
+        self.cluster.hosts[node].disk.loses = everything if is_at_worst else None
         self.cluster.crash(node, is_power_lost)
 
     def _boot(self, node: str):
         """Start *node*; with a full disk it can't."""
-        if not self.cluster.hosts[node].disk.is_full:
+        disk = self.cluster.hosts[node].disk
+        if disk.is_full:
+            return
+        try:
             self.cluster.boot(node)
+        except StoreError:
+            if not disk.is_full:
+                raise
+            self.cluster.crash(node)
 
     def _run_disks(self, chance: float):
         cluster = self.cluster
@@ -213,7 +224,7 @@ class Faults:
             if cluster.now_s > end:
                 raise Violation(f"{what} within {seconds_max:.0f} s\n{cluster.describe()}")
             self._run_disks(1.0)
-            cluster.turn(0.02)
+            cluster.turn(0.05)
 
     def _heal(self):
         cluster = self.cluster
@@ -223,7 +234,8 @@ class Faults:
         cluster.network.weather = Weather()
         cluster.network.late.clear()
         for node, host in cluster.hosts.items():
-            host.disk.is_full, host.disk.crash_in = False, None
+            host.disk.free()
+            host.disk.crash_in = None
             host.paused_until_s = 0.0
             host.clock_ms = 0
             if host.replica is None:

@@ -58,6 +58,8 @@ class Operator:
             return
         if cluster.hosts[node].disk.is_full:
             return
+        if not all(cluster.replicas[other].members for other in cluster.replicas):
+            return  # Who was never told of the cluster may found another one with it.
         cluster.crash(node)
         cluster.wipe(node)
         self.wiped = node
@@ -150,6 +152,6 @@ class Operator:
         if leader is None or self._cluster.is_paused(leader):
             return None
         replica = self._cluster.replicas[leader]
-        status = replica.status()
-        is_new = replica.journal.term_at(status.applied_index) == status.term
+        life = replica._life
+        is_new = life.journal.term_at(life.applier.applied_index) == life.consensus.facts().term
         return leader if is_new else None

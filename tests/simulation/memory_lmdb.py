@@ -13,6 +13,15 @@ from types import SimpleNamespace
 import lmdb
 
 
+class Crashed(BaseException):
+    """The machine died within a step; nothing catches this but the simulation.  *is_power_lost*:
+    chance decides when it is None."""
+
+    def __init__(self, step: str, is_power_lost: bool | None = None):
+        super().__init__(step)
+        self.is_power_lost = is_power_lost
+
+
 class Table:
     """A sorted map of octets."""
 
@@ -99,6 +108,10 @@ class Transaction:
         if self._may_write and self._undo:
             try:
                 self._environment.commit(self._undo)
+            except Crashed:
+                if self._environment.content.undurable[-1:] != [self._undo]:
+                    self.abort()
+                raise
             except BaseException:
                 self.abort()
                 raise
@@ -187,8 +200,10 @@ class Environment:
         self._disk.point(f"before a commit to {what}")
         self._disk.check_space()
         self._transactions += 1
-        if not self._is_synced:
-            self.content.undurable.append(undo)
+        self.content.undurable.append(undo)
+        self._disk.point(f"within a commit to {what}")
+        if self._is_synced:
+            self.content.undurable.clear()
         self._disk.point(f"after a commit to {what}")
 
     def sync(self, force=False):

@@ -4,9 +4,6 @@ The switches are here alone; the product has none.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from unittest.mock import patch
 
 import msgspec
@@ -20,22 +17,7 @@ from dns_node.cluster.message import Ack, RequestVote, ResponseVote
 from dns_node.cluster.raft import Core
 from dns_node.cluster.standings import Standings
 from dns_node.store import transaction
-from tests.simulation import disk, memory_lmdb
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One rule and how it is switched off; *unit_test* covers it where no run can."""
-
-    name: str
-    rule: str
-    switch: Callable[[], object]
-    unit_test: str = ""
-
-
-def _method(owner, name: str, replacement):
-    return lambda: patch.object(owner, name, replacement)
-
+from tests.simulation.unsynced import SYNCS, Mutation, method
 
 # The guard
 
@@ -182,36 +164,7 @@ def _change_many(self, node, is_added):
 _change_voter = replica.Replica.change_voter
 
 
-# Disks
-
-
-@contextmanager
-def _opened(**flags) -> Iterator[None]:
-    real = memory_lmdb.module
-
-    def module(find_disk):
-        made = real(find_disk)
-        open_ = made.open
-
-        def changed(path, **keywords):
-            is_journal = str(path).endswith("journal")
-            return open_(path, **{**keywords, **(flags if is_journal else {})})
-
-        made.open = changed
-        return made
-
-    with patch.object(memory_lmdb, "module", module):
-        yield
-
-
-def _no_sync(self):
-    pass
-
-
-@contextmanager
-def _no_directory_sync() -> Iterator[None]:
-    with patch.object(disk, "_sync_directory", lambda directory: None):
-        yield
+# Disks and what is kept
 
 
 def _set_term_in_memory(self, term, voted_for):
@@ -237,6 +190,14 @@ def _retain_without_pins(self):
 def _adopt_always_anew(self, index, term, voters):
     if index > 0:
         self.reset(index, term, voters)
+
+
+def _fit_by_table(journal, machine):
+    """Take the voters of a snapshot from the member table, which need not be raft's."""
+    index, term = machine.applied()
+    voters = frozenset(node for node, (_, role) in machine.members().items() if role == "voter")
+    if index > 0:
+        journal.adopt(index, term, voters)
 
 
 def _install_always(self, copy):
@@ -282,70 +243,69 @@ def _anybody(self, node):
 
 
 MUTATIONS = (
-    Mutation("G1", "acks count only in their own term", _method(Guard, "receive", _any_term)),
-    Mutation("G2", "one vote per node and term, of members", _method(Guard, "receive", _any_vote)),
+    *SYNCS,
+    Mutation("G1", "acks count only in their own term", method(Guard, "receive", _any_term)),
+    Mutation("G2", "one vote per node and term, of members", method(Guard, "receive", _any_vote)),
     Mutation("G3", "who hears its leader ignores candidates",
-             _method(Guard, "_on_request_vote", _any_candidate)),
+             method(Guard, "_on_request_vote", _any_candidate)),
     Mutation("G4", "entries that are held are never truncated",
-             _method(Guard, "_on_append", _truncating)),
+             method(Guard, "_on_append", _truncating)),
     Mutation("G5", "the commit index moves only up to checked entries",
-             _method(Guard, "_on_append", _unchecked_commit)),
+             method(Guard, "_on_append", _unchecked_commit)),
     Mutation("G6", "no dump is sent: who can't be served from the log is told to take a snapshot",
-             _method(Guard, "_on_ack", _no_snapshot_needed)),
+             method(Guard, "_on_ack", _no_snapshot_needed)),
     Mutation("G7", "a failed check is answered by the commit index",
-             _method(Guard, "_on_append", _core_backs_off)),
+             method(Guard, "_on_append", _core_backs_off)),
     Mutation("G8", "a stale leader is told the term",
-             _method(Guard, "_on_append", _silent_about_terms)),
+             method(Guard, "_on_append", _silent_about_terms)),
     Mutation("G9", "an entry is smaller than a message of the core", _small_batches),
     Mutation("D1 acks", "an ack leaves when its entries are durable (G0)",
-             _method(Guard, "send", _nothing_held(Ack))),
+             method(Guard, "send", _nothing_held(Ack))),
     Mutation("D1 votes", "a vote leaves when it is durable (G0)",
-             _method(Guard, "send", _nothing_held((ResponseVote, RequestVote)))),
+             method(Guard, "send", _nothing_held((ResponseVote, RequestVote)))),
     Mutation("D2", "an ack waits for the leader's own disk",
-             _method(Guard, "_on_ack", _ack_at_once)),
+             method(Guard, "_on_ack", _ack_at_once)),
     Mutation("D3", "the commit index waits for the own disk",
-             _method(Guard, "_commit_index", _commit_before_disk)),
+             method(Guard, "_commit_index", _commit_before_disk)),
     Mutation("outbox term", "what waited for the disk leaves only in its own term",
-             _method(Consensus, "_release", _release_any_term)),
+             method(Consensus, "_release", _release_any_term)),
     Mutation("lost frames", "what was on its way on a lost connection is forgotten",
-             _method(Guard, "lose", _skip_lost),
+             method(Guard, "lose", _skip_lost),
              "tests/cluster/test_guard.py "
              "test_what_was_sent_on_a_connection_is_not_sent_again (else it costs a round trip)"),
     Mutation("alone", "a node alone commits what is durable",
-             _method(Consensus, "step", _step_alone)),
+             method(Consensus, "step", _step_alone)),
     Mutation("quorum report", "connections are reported while a majority is up",
-             _method(Core, "_report", _report_all)),
+             method(Core, "_report", _report_all)),
     Mutation("voters of the log", "the voters are those of the whole log, applied or not",
-             _method(Core, "_hold_membership", lambda self: None)),
+             method(Core, "_hold_membership", lambda self: None)),
     Mutation("one change", "one change of the voters at a time",
-             _method(replica.Replica, "change_voter", _change_many)),
+             method(replica.Replica, "change_voter", _change_many)),
     Mutation("binding", "a node id belongs to one data directory",
-             _method(Bindings, "is_bound", _anybody)),
+             method(Bindings, "is_bound", _anybody)),
+    Mutation("founders", "that counts as soon as the log says who they are",
+             method(participation.Participation, "_expect_members", lambda self: None)),
+    Mutation("entries of strangers", "entries are taken from whoever was elected",
+             method(Bindings, "may_say", lambda self, node, message: self.is_bound(node))),
     Mutation("term on disk", "term and vote are written",
-             _method(journal.Journal, "setCurrentTerm", _set_term_in_memory)),
-    Mutation("journal sync", "the journal is synced with each group",
-             lambda: _opened(sync=False)),
-    Mutation("journal metasync", "the journal's meta page is synced too",
-             lambda: _opened(metasync=False)),
-    Mutation("store sync", "the store is synced before the log is shortened",
-             _method(StoreMachine, "sync", _no_sync)),
+             method(journal.Journal, "setCurrentTerm", _set_term_in_memory)),
     Mutation("durable applied", "what is applied counts as durable after the store's sync",
-             _method(participation.Applier, "_publish", _durable_at_once)),
+             method(participation.Applier, "_publish", _durable_at_once)),
     Mutation("checkpoint", "the log is kept for the members that lack it",
-             _method(Standings, "retained_from", _retain_nothing)),
+             method(Standings, "retained_from", _retain_nothing)),
     Mutation("pins", "the log is kept for a snapshot under way",
-             _method(Standings, "retained_from", _retain_without_pins)),
-    Mutation("directory sync", "a new generation is on disk before it is current",
-             _no_directory_sync),
+             method(Standings, "retained_from", _retain_without_pins)),
     Mutation("adopt", "a journal that reaches beyond the store is kept",
-             _method(journal.Journal, "adopt", _adopt_always_anew)),
+             method(journal.Journal, "adopt", _adopt_always_anew)),
+    Mutation("voters of a snapshot", "they are on disk before it is installed",
+             method(participation, "fit_journal", _fit_by_table)),
     Mutation("overtaken", "a snapshot that the log has overtaken is not installed",
-             _method(StoreMachine, "install", _install_always)),
+             method(StoreMachine, "install", _install_always)),
     Mutation("operation ids", "an operation id is carried out once",
-             _method(transaction.WriteTransaction, "operation", _forget_operations)),
+             method(transaction.WriteTransaction, "operation", _forget_operations)),
     Mutation("unknown", "what was handed on is not called refused",
-             _method(proposer.Proposer, "_give_up", _give_up_refused)),
+             method(proposer.Proposer, "_give_up", _give_up_refused)),
     Mutation("own apply", "done is answered after the own apply",
-             _method(proposer.Proposer, "next_entry", _answer_at_append)),
+             method(proposer.Proposer, "next_entry", _answer_at_append)),
 )  # fmt: skip
 """Every rule that can be switched off."""

@@ -9,6 +9,7 @@ import msgspec
 
 from dns_node.cluster.codec import NO_OP
 from dns_node.cluster.message import Ack, RequestVote, ResponseVote, parse_envelope, parse_message
+from dns_node.store.layout import parse_state
 from tests.simulation.memory_lmdb import Content
 from tests.simulation.oracle import Violation
 
@@ -37,6 +38,8 @@ class Promises:
     def __init__(self, cluster):
         self._cluster = cluster
         self.sent = 0
+        self._durable: dict[str, tuple[object, int]] = {}
+        self.voters: dict[int, tuple[str, frozenset[str]]] = {}
 
     def journal_of(self, node: str) -> Content | None:
         host = self._cluster.hosts[node]
@@ -118,8 +121,23 @@ class Promises:
             count += on_disk[0] > term or on_disk == (term, node) or is_new
         return count
 
+    def _check_durable(self, node: str, life):
+        """What counts as durably applied, so that the log is shortened by it, is on the disk."""
+        index = life.applier.durable_index
+        if self._durable.get(node) == (life, index):
+            return
+        self._durable[node] = life, index
+        content = life.machine.writer._tables.environment.content
+        state = durable_row(content, b"meta", b"state")
+        on_disk = 0 if state is None else parse_state(state)[2]
+        if on_disk < index:
+            raise Violation(
+                f"I5: node {node} has entry {on_disk} in its store on disk, and counts {index}"
+            )
+
     def check_node(self, node: str, life):
         """*node* has done a step."""
+        self._check_durable(node, life)
         core, journal = life.consensus.core, life.journal
         if core is None:
             return
@@ -128,6 +146,16 @@ class Promises:
             raise Violation(
                 f"the core of node {node} counts {sorted(facts.voters)} beside itself, its log has "
                 f"{sorted(journal.voters())}"
+            )
+        voters = journal.voters(facts.commit_index)
+        other, known = node, voters
+        if not self._cluster.hosts[node].is_wiped:
+            # Who has joined begins with the voters of that day, at entry 1.
+            other, known = self.voters.setdefault(facts.commit_index, (node, voters))
+        if known != voters:
+            raise Violation(
+                f"at entry {facts.commit_index} the voters are {sorted(known)} for node {other}, "
+                f"{sorted(voters)} for node {node}"
             )
         on_disk = max(journal.durable_index, life.machine.applied()[0])
         if any(

@@ -11,6 +11,7 @@ from dns_node.cluster.command import Done, PutKey
 from dns_node.cluster.executor import ManualExecutor
 from dns_node.cluster.message import Ack, AppendEntries, parse_envelope, parse_message
 from dns_node.cluster.replica import ReplicaSettings
+from tests.simulation.disk import everything
 from tests.simulation.scripted import a_second_change_of_the_voters_waits
 from tests.simulation.stock import StockNode, done, stock_core, three, tick
 from tests.simulation.transfers import Transfers
@@ -181,7 +182,7 @@ def test_e3_a_kill_at_any_step_loses_nothing_that_was_acknowledged(new_cluster):
     for crash_in in range(24):
         write(cluster, leader, f"k{crash_in}")
         disk, lives = cluster.hosts[follower].disk, cluster.hosts[follower].lives
-        disk.crash_in, disk.is_at_worst = crash_in, crash_in % 2 == 0
+        disk.crash_in, disk.loses = crash_in, everything if crash_in % 2 == 0 else None
         write(cluster, leader, f"more{crash_in}")
         cluster.run(0.5)
         if follower not in cluster.replicas:
@@ -402,6 +403,79 @@ def test_e8_a_snapshot_that_cannot_be_installed_is_not_acknowledged(new_cluster)
     core = cluster.replicas[leader]._life.consensus.core
     assert core.match_index(away) <= cluster.machines[away].applied()[0] + 1
     cluster.run_until(cluster.is_equal)
+
+
+# E9: a leader that has no dump yet floods the node that needs one.
+
+
+def test_e9_stock_a_node_that_needs_a_dump_is_flooded_until_there_is_one(stock):
+    a, b, c = three(stock)
+    stock.isolate("C")
+    a.write(range(20), [])
+    for _ in range(4):
+        tick(a, b)
+        stock.deliver_all()
+    a.forceLogCompaction()
+    tick(a, b)
+    tick(a, b)
+    a.private("serializer").getTransmissionData = lambda node: None  # Its child still writes it.
+    send = stock.ports["A"].send
+
+    def send_in_50_us(node, message):
+        stock.now_s += 50e-6
+        return send(node, message)
+
+    stock.ports["A"].send = send_in_50_us
+    stock.connect("A", "C")
+    tick(a)
+    assert len(stock.queue("A", "C")) > 1000, "in one heartbeat"
+
+
+def test_e9_a_node_that_needs_a_snapshot_gets_a_heartbeat_at_a_time(new_cluster):
+    cluster = new_cluster(3, settings=ReplicaSettings(absent_s_max=1.0))
+    leader, _, away = lead(cluster)
+    cluster.crash(away)
+    for number in range(20):
+        write(cluster, leader, f"k{number}")
+    cluster.run(3.0)
+    wanted, frames = [], []
+    cluster.on_behind = lambda node, _: wanted.append(node)  # And nobody sends one.
+    send = cluster.network.send
+    cluster.network.send = lambda *frame: frames.append(frame[:2]) or send(*frame)
+    cluster.boot(away)
+    cluster.run(5.0)
+    assert wanted
+    assert frames.count((leader, away)) < 5 * 40
+
+
+# E10: a large command is sent in parts, and for some lengths the last part is not the last.
+
+
+def test_e10_stock_a_command_of_some_lengths_never_arrives(stock):
+    a, b, c = three(stock, appendEntriesBatchSizeBytes=1000)
+    broken = []
+    for size in range(1900, 2000, 4):
+        a.put("x" * size)
+        for _ in range(3):
+            tick(a, b, c)
+            try:
+                stock.deliver_all()
+            except (EOFError, pickle.UnpicklingError):
+                broken.append(size)
+    assert broken
+    assert len(b.applied) < 25
+
+
+def test_e10_a_command_of_any_length_arrives(new_cluster):
+    cluster = new_cluster(3)
+    leader, *_ = lead(cluster)
+    sizes = [size for part in (1 << 18, 1 << 20) for size in range(part - 64, part + 65, 32)]
+    for size in sizes:
+        write(cluster, leader, f"k{size}", size)
+    cluster.run_until(cluster.is_equal)
+    for node in cluster.nodes:
+        view = cluster.machines[node].view()
+        assert [len(view.value(f"k{size}")) for size in sizes] == sizes
 
 
 # E11: a follower whose log differs never catches up.

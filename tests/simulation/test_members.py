@@ -1,5 +1,7 @@
 import random
 
+import pytest
+
 from dns_node.cluster.command import Done, Member, PutMember
 from dns_node.cluster.replica import ReplicaSettings
 from dns_node.errors import StoreError
@@ -201,3 +203,20 @@ def test_a_full_disk_stops_replication_and_it_comes_back_by_itself(new_cluster):
     cluster.run_until(lambda: cluster.replicas[leader].status().why == "")
     cluster.run_until(cluster.is_equal)
     propose(cluster, leader, 3)
+
+
+def test_a_journal_that_begins_after_the_store_is_refused(new_cluster):
+    cluster = new_cluster(3)
+    leader = cluster.elect()
+    node = next(node for node in cluster.nodes if node != leader)
+    old = cluster.machines[node].writer._tables.environment.content.copy()
+    for number in range(20):
+        propose(cluster, leader, number)
+    cluster.run_until(lambda: cluster.replicas[node].journal.first_index > 10)
+    cluster.crash(node)
+    content = cluster.hosts[node].disk.content(
+        cluster.hosts[node].disk.directory / "store" / "1", False
+    )
+    content.tables = old.tables  # As a disk that lied about a sync may leave it.
+    with pytest.raises(StoreError, match="its journal begins after it"):
+        cluster.boot(node)

@@ -1,0 +1,23 @@
+"""A test that needs root or a tool is skipped where they are missing, but not in CI: there nobody
+would see that it was not run."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+NOT_SKIPPED_IN_CI = ("tests/backup/", "tests/chaos/", "tests/end_to_end/", "tests/supervisor/")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    """Let a skipped test fail in CI (`CI=true`), for the reason that it was skipped for."""
+    report = yield
+    is_demanded = os.environ.get("CI") == "true" and item.nodeid.startswith(NOT_SKIPPED_IN_CI)
+    if report.skipped and is_demanded and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"{item.nodeid} may not be skipped in CI: {reason}"
+    return report
