@@ -102,7 +102,7 @@ class Cluster:
         return {n: host.machine for n, host in self.hosts.items() if host.replica is not None}
 
     def note(self, text: str):
-        self.trace.append((self.now_s, text))
+        self.trace.append((self.now_s, text.replace(f"{self.directory}/", "")))
 
     def boot(self, node: str, voters: frozenset[str] | None = None) -> Replica | None:
         """Start *node* from its disk and connect it to all that run; None when it died at once."""

@@ -189,7 +189,8 @@ def _retain_without_pins(self):
 
 def _adopt_always_anew(self, index, term, voters):
     if index > 0:
-        self.reset(index, term, voters)
+        is_held = self.term_at(index) == term
+        self.reset(index, term, self.voters(index) if is_held else voters)
 
 
 def _fit_by_table(journal, machine):

@@ -54,6 +54,32 @@ def a_vote_that_arrives_twice_counts_once(new: New):
     _must(cluster.leader() is None, "two of five have a leader")
 
 
+def a_differing_log_converges_within_seconds(new: New):
+    """An ex-leader has entries that are nowhere else; the log of the others exceeds a message."""
+    cluster = new(3)
+    old = cluster.elect()
+    rest = [node for node in cluster.nodes if node != old]
+    for other in rest:
+        cluster.network.blocked[old, other] = cluster.network.blocked[other, old] = cluster.now_s
+    for number in range(30):
+        cluster.propose(old, number, 1000)
+        cluster.turn()
+    journal = cluster.replicas[old].journal
+    _must(journal.last_index > cluster.replicas[old].status().commit_index, "it appended nothing")
+    cluster.run_until(lambda: cluster.leader() in rest)
+    for number in range(300):
+        cluster.submit(cluster.leader(), cluster.command(PutKey(f"y{number}", "v" * 10_000)))
+        cluster.run(0.01)
+    cluster.run(1.0)
+    cluster.network.blocked.clear()
+    cluster.heal()
+    began_s = cluster.now_s
+    cluster.run_until(cluster.is_equal, 60.0)
+    _must(cluster.now_s - began_s < 3.0, f"it took {cluster.now_s - began_s:.1f} s")
+    count = sum(key.startswith("y") for key in cluster.applied(old))
+    _must(count == 300, f"{count} of 300 changes have arrived")
+
+
 def a_laggard_is_told_to_take_a_snapshot(new: New):
     """A node is away while the log is shortened."""
     cluster = new(3, settings=ReplicaSettings(absent_s_max=1.0))
@@ -281,6 +307,24 @@ def the_log_waits_for_a_snapshot_under_way(new: New):
     _must(transfers.begun == 1, f"{transfers.begun} snapshots were needed")
 
 
+def a_journal_beyond_the_store_is_kept(new: New):
+    """One of the two that hold a change restarts before it knows that it was committed."""
+    cluster = new(3)
+    leader = cluster.elect()
+    node, other = (each for each in cluster.nodes if each != leader)
+    cluster.run_until(cluster.is_equal)
+    cluster.isolate(other)
+    _write(cluster, leader, "one")
+    _must("one" not in cluster.applied(node), "the script is out of step")
+    cluster.crash(leader)
+    cluster.crash(node)
+    cluster.boot(node)
+    cluster.run_until(lambda: cluster.leader() is not None)
+    cluster.run_until(cluster.is_equal)
+    cluster.run(1.0)
+    _must("one" in cluster.applied(node), "a change that was acknowledged is lost")
+
+
 def what_overtakes_a_snapshot_is_durable(new: New):
     """A snapshot arrives when the log has just brought more, which is not synced yet."""
     cluster = new(3)
@@ -333,6 +377,7 @@ SCRIPTED = {
     "G2": a_vote_that_arrives_twice_counts_once,
     "G3": a_bridge_does_not_disturb_the_leader,
     "G6": a_laggard_is_told_to_take_a_snapshot,
+    "G7": a_differing_log_converges_within_seconds,
     "binding": an_empty_disk_does_not_vote_under_its_old_id,
     "founders": an_empty_disk_does_not_vote_before_all_have_applied_who_the_members_are,
     "entries of strangers": a_laggard_follows_a_leader_that_came_back_with_an_empty_disk,
@@ -342,6 +387,7 @@ SCRIPTED = {
     "current at start": a_generation_that_a_start_finds_current_stays_so,
     "journal at start": an_entry_that_a_start_finds_is_durable_before_its_ack,
     "new store": a_new_store_is_whole_before_it_is_current,
+    "adopt": a_journal_beyond_the_store_is_kept,
     "overtaking": what_overtakes_a_snapshot_is_durable,
     "pins": the_log_waits_for_a_snapshot_under_way,
     "voters of the log": the_voters_are_those_of_the_whole_log,

@@ -49,5 +49,6 @@ def run_seed(seed: int) -> Report:
         except Violation as violation:
             faults.report.violation = str(violation)
         except Exception as error:
-            faults.report.violation = "".join(traceback.format_exception(error))
+            text = "".join(traceback.format_exception(error))
+            faults.report.violation = text.replace(f"{directory}/", "")
         return faults.report

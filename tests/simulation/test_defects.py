@@ -12,7 +12,10 @@ from dns_node.cluster.executor import ManualExecutor
 from dns_node.cluster.message import Ack, AppendEntries, parse_envelope, parse_message
 from dns_node.cluster.replica import ReplicaSettings
 from tests.simulation.disk import everything
-from tests.simulation.scripted import a_second_change_of_the_voters_waits
+from tests.simulation.scripted import (
+    a_differing_log_converges_within_seconds,
+    a_second_change_of_the_voters_waits,
+)
 from tests.simulation.stock import StockNode, done, stock_core, three, tick
 from tests.simulation.transfers import Transfers
 
@@ -504,23 +507,4 @@ def test_e11_stock_a_differing_log_never_converges(stock):
 
 
 def test_e11_a_differing_log_converges_within_seconds(new_cluster):
-    cluster = new_cluster(3)
-    old, *rest = lead(cluster)
-    for other in rest:
-        cluster.network.blocked[old, other] = cluster.network.blocked[other, old] = cluster.now_s
-    for number in range(30):
-        cluster.propose(old, number, 1000)
-    cluster.run(0.2)
-    journal = cluster.replicas[old].journal
-    assert journal.last_index - cluster.replicas[old].status().commit_index >= 1
-    cluster.run_until(lambda: cluster.leader() in rest)
-    for number in range(300):
-        cluster.submit(cluster.leader(), cluster.command(PutKey(f"y{number}", "v" * 10_000)))
-        cluster.run(0.01)
-    cluster.run(1.0)
-    cluster.network.blocked.clear()
-    cluster.heal()
-    began = cluster.now_s
-    cluster.run_until(cluster.is_equal)
-    assert cluster.now_s - began < 3.0
-    assert sum(key.startswith("y") for key in cluster.applied(old)) == 300
+    a_differing_log_converges_within_seconds(new_cluster)

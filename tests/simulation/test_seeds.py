@@ -1,4 +1,5 @@
-"""Three hundred seeds of whole clusters under faults; each is replayed by its number."""
+"""Three hundred seeds of whole clusters under faults, each replayed by its number; and what the
+rules are good for."""
 
 import os
 import subprocess
@@ -23,6 +24,11 @@ def test_no_seed_breaks_a_promise():
     ended = simulate("--seeds", str(SEEDS), "--jobs", str(JOBS))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"{SEEDS} seeds from 1, 0 violations" in ended.stdout
+
+
+def test_without_any_one_rule_or_sync_some_seed_or_script_fails():
+    ended = simulate("--check-mutations")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_a_seed_is_the_same_each_time_and_can_be_read():
