@@ -1,9 +1,9 @@
 """Make the small store that `native/fuzz` answers from, and the queries that it begins with.
 
-``python -m tests.model.make_fuzz_store`` writes ``native/fuzz/store/data.mdb`` and
-``native/fuzz/queries.pack`` again: needed when the schema of the store changes.  A pack is inputs
-with their sizes (u16) before them; ``--pack DIR`` packs a corpus of libFuzzer's, ``--unpack DIR``
-writes one file for each input.
+``python -m tests.model.make_fuzz_store`` writes ``native/fuzz/store/data.mdb`` again and adds the
+queries to ``native/fuzz/queries.pack``: needed when the schema of the store changes.  A pack is
+inputs with their sizes (u16) before them; ``--pack DIR`` adds a corpus of libFuzzer's, ``--unpack
+DIR`` writes one file for each input.
 """
 
 import hashlib
@@ -84,6 +84,12 @@ def pack(found):
     return b"".join(struct.pack("!H", len(octets)) + octets for octets in whole)
 
 
+def keep(found):
+    """Add *found* to the queries that are kept."""
+    known = unpack(PACK.read_bytes()) if PACK.exists() else ()
+    PACK.write_bytes(pack([*known, *(octets for octets in found if len(octets) <= 65535)]))
+
+
 def unpack(octets):
     """Yield the inputs of a pack."""
     while octets:
@@ -109,10 +115,9 @@ def main(arguments):
     match arguments:
         case []:
             make_store()
-            PACK.write_bytes(pack(inputs()))
+            keep(inputs())
         case ["--pack", directory]:
-            files = (path.read_bytes() for path in Path(directory).iterdir())
-            PACK.write_bytes(pack(octets for octets in files if len(octets) <= 65535))
+            keep(path.read_bytes() for path in Path(directory).iterdir())
         case ["--unpack", directory]:
             Path(directory).mkdir(parents=True, exist_ok=True)
             for octets in unpack(PACK.read_bytes()):

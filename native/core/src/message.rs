@@ -13,6 +13,7 @@ const BUCKETS: usize = 64;
 const NONE: u16 = u16::MAX;
 const CNAME: u16 = 5;
 const RRSIG: u16 = 46;
+const NO_RRSET: Stop = Stop::Damage(Damage("an RRset"));
 const NO_NAME: Stop = Stop::Damage(Damage("a name in an rdata"));
 
 /// The suffixes that were written so far: what compression points to.
@@ -159,10 +160,11 @@ impl<'o> Message<'o> {
         with_signatures: bool,
     ) -> Result<u16, Stop> {
         let mut pointer = None;
-        let total = rrset.rdatas + if with_signatures { rrset.signatures } else { 0 };
+        let signatures = if with_signatures { rrset.signatures } else { 0 };
+        let total = rrset.rdatas.checked_add(signatures).ok_or(NO_RRSET)?;
         let mut rdatas = rrset.each();
         for number in 0..total {
-            let rdata = rdatas.next().unwrap_or(Err(Damage("an RRset"))).map_err(Stop::Damage)?;
+            let rdata = rdatas.next().ok_or(NO_RRSET)?.map_err(Stop::Damage)?;
             let rrtype = if number < rrset.rdatas { rrset.rrtype } else { RRSIG };
             self.record(owner, known, &mut pointer, rrtype, ttl_s, rdata)?;
         }
