@@ -197,6 +197,7 @@ impl<'a> Seat<'a> {
     }
 
     /// Return the row at the place as `row` does, and move behind it.
+    #[allow(clippy::should_implement_trait)] // an iterator would hide the damage
     pub fn next(&mut self) -> Result<Option<Row<'a>>, Damage> {
         if self.leaf.is_empty() || (self.index >= count(self.leaf)? && !self.turn(false)?) {
             return Ok(None);
