@@ -88,7 +88,7 @@ class Answering:
         self.reader: Reader | None = None
         self.counters = counters
         self.sinks: list[EventRing] = []
-        self._report = report
+        self.report = report
         self._view: View | None = None
         self._has_store_fault = False
         self._now_s = 0.0
@@ -108,7 +108,7 @@ class Answering:
                 self.reader.renew()
             except Exception as error:
                 self._has_store_fault = True
-                self._report("the store can't be read", error)
+                self.report("the store can't be read", error)
 
     def end(self) -> None:
         """Let go of the revision, so that an idle worker pins no pages."""
@@ -117,7 +117,7 @@ class Answering:
             try:
                 self.reader.reset()
             except Exception as error:
-                self._report("the store can't be let go of", error)
+                self.report("the store can't be let go of", error)
 
     def _take_secrets(self, version: int) -> None:
         """Take the cookies' secrets from the block; they are right until the next change."""
@@ -157,7 +157,7 @@ class Answering:
         except Exception as error:
             # One query must never end a worker: it would come back, and end the next.
             counters.add(_FAULTS)
-            self._report(f"a query of {client.address} could not be answered", error)
+            self.report(f"a query of {client.address} could not be answered", error)
             reply = respond_servfail(octets, client, self._now_s, self.settings)
         if isinstance(reply, Reply) and not client.is_tcp and not reply.has_good_cookie:
             limited = self._limit(octets, client, reply)
@@ -219,13 +219,13 @@ class Answering:
             raise error
         self.native = None
         self.counters.add(_FAULTS)
-        self._report("the native data path failed, Python goes on", error)
+        self.report("the native data path failed, Python goes on", error)
 
     def _report_fault(self) -> None:
         assert self.native is not None
         fault = self.native.take_fault()
         if fault is not None:
-            self._report("a query could not be answered natively", NativeFaultError(fault))
+            self.report("a query could not be answered natively", NativeFaultError(fault))
 
     def _tell_answers(self, answers: "list[Answer]", local: Local, *, is_tcp: bool) -> None:
         now_s = time.time()

@@ -96,17 +96,26 @@ class UdpReader:
         being watched: for each datagram that a watched socket sends, the kernel looks who waits
         for room in it, which is a twentieth of the cost of an answer.
         """
-        if self._answer_batch() >= BUSY_DATAGRAMS:
+        if self._is_busy():
             self._reactor.removeReader(self)
             self._next_turn = self._reactor.callLater(0, self._take_turn)
         # Nothing is returned: that would be an error to the reactor.
 
     def _take_turn(self) -> None:
         self._next_turn = None
-        if self._answer_batch() >= BUSY_DATAGRAMS:
+        if self._is_busy():
             self._next_turn = self._reactor.callLater(0, self._take_turn)
         else:
             self._reactor.addReader(self)
+
+    def _is_busy(self) -> bool:
+        """Answer one batch; return whether it was a large one.  A fault is reported: it must never
+        leave the socket unwatched."""
+        try:
+            return self._answer_batch() >= BUSY_DATAGRAMS
+        except Exception as error:
+            self._answering.report("a batch of datagrams could not be answered", error)
+            return False
 
     def _answer_batch(self) -> int:
         """Answer one batch; return how many datagrams it had."""
