@@ -155,17 +155,27 @@ def latency(bench: Bench) -> Outcome:
     if {"echo", "dns-node"} <= p99_us.keys():
         over_us = p99_us["dns-node"] - p99_us["echo"]
         verdicts.append(["p99 at half load, 1m names", "under 200 us above the echo's",
-                         f"{over_us:+.0f} us", "met" if over_us < 200 else "missed"])  # fmt: skip
+                         f"{over_us:+.0f} us; the echo has {p99_us['echo']:.0f} us",
+                         _verdict(over_us, p99_us["echo"])])  # fmt: skip
     head = ["server", "queries/s (half of its maximum)", "p50 us", "p99 us", "lost"]
     return report.table(head, rows), verdicts
+
+
+def _verdict(over_us: float, echo_us: float) -> str:
+    if echo_us > 1000:
+        return "can't be told: the machine is not quiet enough"
+    return "met" if over_us < 200 else "missed"
 
 
 def start(bench: Bench) -> Outcome:
     """Killed and started again with 1M names: time to the first answer, and memory."""
     zone = bench.zone("1m")
     rows, verdicts = [], []
-    for name in ["nsd", "knot", "bind", "pdns", "dns-node"]:
-        with bench.servers(zone, [name]) as servers:
+    first, second = map(str, bench.processors[:2])
+    alone = [(name, first) for name in ("nsd", "knot", "bind", "pdns", "dns-node")]
+    # The node process starts at the same time as the worker: with a second processor beside it.
+    for name, used in [*alone, ("dns-node", f"{first},{second}")]:
+        with bench.servers(zone, [name], 1, used) as servers:
             for server in servers:
                 times_s = []
                 for _ in range(bench.rounds):
@@ -175,13 +185,16 @@ def start(bench: Bench) -> Outcome:
                 bench.run(server, zone, "existing", 0, "warm-up")
                 memory = server.memory()
                 median_s = statistics.median(times_s)
-                rows.append([name, f"{median_s:.2f}", f"{min(times_s):.2f}..{max(times_s):.2f}",
+                count = str(len(used.split(",")))
+                span = f"{min(times_s):.2f}..{max(times_s):.2f}"
+                rows.append([name, count, f"{median_s:.2f}", span,
                              f"{memory.own_mib:.0f}", f"{memory.store_mib:.0f}"])  # fmt: skip
                 if name == "dns-node":
                     verdict = "met" if median_s < 0.5 else "missed"
-                    verdicts.append(["start to first answer, 1m names", "under 0.5 s",
+                    what = f"start to first answer, 1m names, {count} processor(s)"
+                    verdicts.append([what, "under 0.5 s",
                                      f"{median_s:.2f} s", verdict])  # fmt: skip
-    head = ["server", "start to first answer, s", "min..max",
+    head = ["server", "processors", "start to first answer, s", "min..max",
             "memory (PSS) after a load, MiB", "pages of the store, MiB"]  # fmt: skip
     return report.table(head, rows), verdicts
 

@@ -109,3 +109,23 @@ def test_counters_are_read_from_outside_the_worker(worker):
     after = worker.counters.snapshot()
     assert after["nxdomain"] == before["nxdomain"] + 1
     assert after["queries_udp"] == before["queries_udp"] + 1
+
+
+def test_under_a_flood_the_socket_has_turns_and_tcp_is_answered(worker):
+    octets = QUERY.to_wire()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.create_connection(("127.0.0.1", worker.port), DEADLINE_S) as tcp,
+    ):
+        udp.settimeout(DEADLINE_S)
+        udp.connect(("127.0.0.1", worker.port))
+        for _ in range(20):
+            for _ in range(150):
+                udp.send(octets)
+            tcp.sendall(struct.pack("!H", len(octets)) + octets)
+            assert tcp.recv(2, socket.MSG_WAITALL)
+            reply = dns.query.udp(QUERY, "127.0.0.1", port=worker.port, timeout=DEADLINE_S)
+            assert reply.answer
+            tcp.recv(65535)
+    # Watched again: a single question is answered too.
+    assert rcode(ask(worker, octets)) == "NOERROR"

@@ -25,13 +25,14 @@ pub struct Ahead<'a> {
 
 impl<'a> Ahead<'a> {
     /// Seek in *names* what *queries* ask for, as far as it is below the apex with *zone_key* in
-    /// the zone with this number.
+    /// the zone with this number; of the keys those that *is_worth_it* says.
     pub fn seek<'q>(
         pages: Pages<'a>,
         names: &Tree,
         zone_key: &[u8],
         zone_id: u32,
         queries: impl Iterator<Item = &'q [u8]>,
+        is_worth_it: impl Fn(&[u8]) -> bool,
     ) -> Ahead<'a> {
         let mut ahead = Ahead { guesses: [None; BATCH_SIZE_MAX] };
         let mut searches = [Search::NONE; BATCH_SIZE_MAX];
@@ -41,6 +42,9 @@ impl<'a> Ahead<'a> {
             if search.ask(query) && search.zone_key().starts_with(zone_key) {
                 search.number = number;
                 search.key[..PREFIX_OCTETS].copy_from_slice(&zone_id.to_be_bytes());
+                if !is_worth_it(search.key()) {
+                    continue;
+                }
                 search.guess = names.first_guess(pages, search.key()).ok();
                 count += usize::from(search.guess.is_some());
             }

@@ -24,6 +24,30 @@ struct Known<'a> {
     zone: Zone,
 }
 
+/// A stretch of table `names` without rows: the keys before and behind it, None at the table's ends.
+#[derive(Clone, Copy)]
+struct Gap<'a> {
+    preceding: Option<&'a [u8]>,
+    following: Option<&'a [u8]>,
+}
+
+impl<'a> Gap<'a> {
+    #[inline]
+    fn holds(&self, key: &[u8]) -> bool {
+        self.preceding.is_none_or(|preceding| preceding < key)
+            && self.following.is_none_or(|following| key < following)
+    }
+
+    #[inline]
+    fn neighbours(&self, key: &[u8]) -> Neighbours<'a> {
+        let of_this_zone = |other: &'a [u8]| other.strip_prefix(&key[..4]);
+        Neighbours {
+            preceding: self.preceding.and_then(of_this_zone),
+            following: self.following.and_then(of_this_zone),
+        }
+    }
+}
+
 /// A read view of one revision.  What its methods return lies in the store's pages; it lives
 /// until the store is reset.
 pub struct Snapshot<'a> {
@@ -35,6 +59,7 @@ pub struct Snapshot<'a> {
     apex: Cell<Option<(u32, Option<Node<'a>>)>>,
     wildcard: Cell<Option<(u32, Below<'a>)>>,
     guess: Cell<Option<Guess<'a>>>,
+    gap: Cell<Option<Gap<'a>>>,
 }
 
 /// What is at a name: its RRsets, or whether names below it exist.
@@ -63,6 +88,7 @@ impl<'a> Snapshot<'a> {
             apex: Cell::new(None),
             wildcard: Cell::new(None),
             guess: Cell::new(None),
+            gap: Cell::new(None),
         }
     }
 
@@ -151,14 +177,15 @@ impl<'a> Snapshot<'a> {
 
     /// Return the RRsets of the row of table `names` with this key, or what is next to its place.
     #[inline]
-    pub fn node_or_neighbours(
-        &self,
-        key: &[u8],
-    ) -> Result<Found<'a>, Damage> {
+    pub fn node_or_neighbours(&self, key: &[u8]) -> Result<Found<'a>, Damage> {
         if let Some(guess) = self.guess.take() {
             if let Some(found) = self.try_guess(guess, key)? {
                 return Ok(found);
             }
+        }
+        // Many names that do not exist lie in the gap where the last one was.
+        if let Some(gap) = self.gap.get().filter(|gap| gap.holds(key)) {
+            return Ok(Err(gap.neighbours(key)));
         }
         let mut seat = self.names.seek(self.pages, key)?;
         let row = seat.row()?;
@@ -166,11 +193,10 @@ impl<'a> Snapshot<'a> {
             let row = row.ok_or(Damage("a place in a tree"))?;
             return Ok(Ok(Node::new(row.value)?));
         }
-        let zone_id = &key[..4];
-        let of_this_zone = |row: Option<Row<'a>>| row.and_then(|row| row.key.strip_prefix(zone_id));
-        let following = of_this_zone(row);
-        let preceding = of_this_zone(seat.previous()?);
-        Ok(Err(Neighbours { preceding, following }))
+        let following = row.map(|row| row.key);
+        let gap = Gap { preceding: seat.previous()?.map(|row| row.key), following };
+        self.gap.set(Some(gap));
+        Ok(Err(gap.neighbours(key)))
     }
 
     /// Seek the names of *queries* together, as far as they are in the zone that was found last.
@@ -178,7 +204,9 @@ impl<'a> Snapshot<'a> {
     pub fn seek_ahead<'q>(&self, queries: impl Iterator<Item = &'q [u8]>) -> Option<Ahead<'a>> {
         let known = self.known.get().filter(|_| self.names.is_large())?;
         let zone_id = known.zone.header.zone_id;
-        Some(Ahead::seek(self.pages, &self.names, known.key, zone_id, queries))
+        let gap = self.gap.get();
+        let is_worth_it = |key: &[u8]| !gap.is_some_and(|gap| gap.holds(key));
+        Some(Ahead::seek(self.pages, &self.names, known.key, zone_id, queries, is_worth_it))
     }
 
     /// Look at *guess* first when a name is sought next.
@@ -203,10 +231,8 @@ impl<'a> Snapshot<'a> {
         }
         let preceding = key_at(leaf, index - 1)?;
         let of_this_zone = |other: &'a [u8]| other.strip_prefix(&key[..4]);
-        let neighbours = Neighbours {
-            preceding: of_this_zone(preceding),
-            following: of_this_zone(following),
-        };
+        let neighbours =
+            Neighbours { preceding: of_this_zone(preceding), following: of_this_zone(following) };
         Ok((preceding < key && key < following).then_some(Err(neighbours)))
     }
 
