@@ -205,6 +205,8 @@ class Proposer:
         now_s = self._seconds()
         for pending in list(self._pending.values()):
             self._check(pending, now_s)
+            if pending.command.operation_id not in self._pending:
+                continue  # What is answered is never handed on: it may be refused by now.
             # What this node appended itself is in the log, or the term changes.
             if self._leader != self.node and now_s - pending.routed_s > RETRY_S:
                 pending.route = None

@@ -132,6 +132,17 @@ def test_what_the_leader_refused_counts_as_not_handed_on(desk):
     assert "too busy" in answers[0].reasons[0]
 
 
+def test_what_was_refused_at_the_deadline_is_not_handed_on_after_it(desk):
+    desk.is_connected = False
+    desk.proposer.on_leader("1", 1)
+    answers = desk.propose(1)
+    desk.clock.advance(6)
+    desk.is_connected = True  # The connection is back in the moment of the deadline.
+    desk.proposer.tick()
+    assert isinstance(answers[0], Refused)
+    assert not desk.frames
+
+
 def test_what_waits_in_the_leaders_queue_is_withdrawn_at_the_deadline(desk):
     desk.proposer.on_leader("0", 1)
     answers = desk.propose(1)
