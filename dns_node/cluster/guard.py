@@ -9,7 +9,9 @@ truncated, committed ones not at all.  G5 the commit index moves only up to entr
 checked against this leader's log.  G6 the core never sends or receives a dump.  G7 every failed log
 check is answered with "go on after my commit index".  G8 a stale leader is told the term.
 D1 acks and votes leave when they are durable; D2 a follower's ack reaches the core when the leader
-itself is durable up to it; D3 the commit index stays at or below the own durable index.
+itself is durable up to it; D3 the commit index stays at or below the own durable index, also when a
+leader tells it; D4 a leader's messages leave when its term is durable (alone, it is elected and
+counts its no-op in one step of the core, before either is on disk).
 """
 
 from collections import deque
@@ -38,6 +40,11 @@ class Log(Protocol):
     last_index: int
     durable_index: int
     placeholder_index: int
+
+    @property
+    def is_term_durable(self) -> bool:
+        """Whether the current term is on disk."""
+        ...
 
     def term_at(self, index: int) -> int | None:
         """Return the term of the entry at *index*, None when it is not held."""
@@ -154,10 +161,12 @@ class Guard:
             case Ack(_, _, success):
                 return [Send(node, message, is_held=success)]  # D1
             case AppendEntries():
-                return self._send_append(node, message, log)
+                append = self._next_append(node, message, log)
+                return [Send(node, append, is_held=not log.is_term_durable)]  # D4
             case Snapshot(term):
                 self.lagging.add(node)
-                return [Send(node, _probe(term, facts.commit_index, log))]  # G6
+                probe = _probe(term, facts.commit_index, log)  # G6
+                return [Send(node, probe, is_held=not log.is_term_durable)]  # D4
         return [Send(node, message)]
 
     def sent(self, node: str, message: Message) -> None:
@@ -299,21 +308,20 @@ class Guard:
         rest = AppendEntries(term, commit_index, previous + held, held_term, entries[held:])
         return [Deliver(node, rest, is_conflict)]
 
-    def _send_append(self, node: str, append: AppendEntries, log: Log) -> list[Action]:
-        if node in self.lagging:
-            return [Send(node, _probe(append.term, append.commit_index, log))]
-        if append.previous_index < log.placeholder_index:
+    def _next_append(self, node: str, append: AppendEntries, log: Log) -> AppendEntries:
+        is_below = append.previous_index < log.placeholder_index
+        if is_below or node in self.lagging:
             self.lagging.add(node)
-            return [Send(node, _probe(append.term, append.commit_index, log))]
+            return _probe(append.term, append.commit_index, log)
         # What was sent on this connection arrives before this: the core rewinds with every ack.
         sent_index = self._sent.get(node, 0)
         skipped = min(max(0, sent_index - append.previous_index), len(append.entries))
+        previous, previous_term = append.previous_index, append.previous_term
         if skipped:
-            _, index, term = append.entries[skipped - 1]
-            append = AppendEntries(
-                append.term, append.commit_index, index, term, append.entries[skipped:]
-            )
-        return [Send(node, append)]
+            _, previous, previous_term = append.entries[skipped - 1]
+        commit_index = min(append.commit_index, log.durable_index)  # D3
+        rest = append.entries[skipped:]
+        return AppendEntries(append.term, commit_index, previous, previous_term, rest)
 
 
 def _probe(term: int, commit_index: int, log: Log) -> AppendEntries:
@@ -321,4 +329,5 @@ def _probe(term: int, commit_index: int, log: Log) -> AppendEntries:
     base_index = max(log.first_index, log.placeholder_index)
     base_term = log.term_at(base_index)
     assert base_term is not None
+    commit_index = min(commit_index, log.durable_index)  # D3
     return AppendEntries(term, commit_index, base_index, base_term, ())

@@ -55,7 +55,7 @@ class Journal:
         self._queue: deque[Operation] = deque()
         self._is_flush_due = False
         self._is_failed = False
-        self.sequence = self.durable_sequence = 0
+        self.sequence = self.durable_sequence = self._term_sequence = 0
         self._undurable: deque[tuple[int, int]] = deque()  # (sequence, index) of queued entries
         self._waiting: tuple[int, Callable[[], None]] | None = None
         self._disk = JournalDisk(path)
@@ -127,6 +127,11 @@ class Journal:
     def is_durable(self) -> bool:
         """Whether everything that was asked for is on disk."""
         return self.durable_sequence == self.sequence
+
+    @property
+    def is_term_durable(self) -> bool:
+        """Whether the current term is on disk."""
+        return self.durable_sequence >= self._term_sequence
 
     def read(self, first_index: int, last_index: int, size_octets: int) -> list[Entry]:
         """Return durable entries from *first_index* on, at most about *size_octets* of commands
@@ -211,6 +216,7 @@ class Journal:
         """Remember term and vote; a message that tells of them waits until they are durable."""
         self._term, self._vote = term, votedForNodeId
         self._enqueue(Set(b"term", (term, votedForNodeId)))
+        self._term_sequence = self.sequence
 
     def getCurrentTerm(self) -> int:  # noqa: N802
         """Return the current term."""

@@ -22,7 +22,7 @@ class Log:
         self.terms, self.first_index = terms, first
         self.last_index = first + len(terms) - 1
         self.durable_index = self.last_index if durable is None else durable
-        self.placeholder_index = placeholder
+        self.placeholder_index, self.is_term_durable = placeholder, True
 
     def term_at(self, index):
         held = self.first_index <= index <= self.last_index
@@ -200,3 +200,14 @@ def test_a_transfer_is_asked_for_by_the_leader_only(guard):
     assert guard.receive("1", 5, TimeoutNow(5), FOLLOWER, LOG) == [Deliver("1", TimeoutNow(5))]
     [sent] = guard.send("2", RequestVote(6, 5, 5), replace(FOLLOWER, term=6), LOG)
     assert sent.message.is_transfer
+
+
+def test_d3_and_d4_what_a_leader_sends_waits_for_its_term_and_tells_what_is_durable(guard):
+    log = Log(0, 1, 1, 5, 5, durable=4)
+    append = AppendEntries(5, 5, 4, 5, (entry(5, 5),))
+    told = AppendEntries(5, 4, 4, 5, (entry(5, 5),))
+    assert guard.send("1", append, LEADER, log) == [Send("1", told)]
+    log.is_term_durable = False
+    assert guard.send("1", append, LEADER, log) == [Send("1", told, is_held=True)]
+    probe = AppendEntries(5, 3, 1, 0, ())
+    assert guard.send("1", Snapshot(5), LEADER, log) == [Send("1", probe, is_held=True)]

@@ -98,6 +98,8 @@ def _nothing_held(kinds):
 class _AsDurable:
     """A log that calls everything durable."""
 
+    is_term_durable = True
+
     def __init__(self, log):
         self._log = log
 
@@ -111,6 +113,10 @@ class _AsDurable:
 
 def _ack_at_once(self, node, envelope_term, ack, facts, log):
     return _on_ack(self, node, envelope_term, ack, facts, _AsDurable(log))
+
+
+def _lead_before_disk(self, node, message, facts, log):
+    return _send(self, node, message, facts, _AsDurable(log))
 
 
 def _commit_before_disk(self, log):
@@ -268,6 +274,8 @@ MUTATIONS = (
              method(Guard, "_on_ack", _ack_at_once)),
     Mutation("D3", "the commit index waits for the own disk",
              method(Guard, "_commit_index", _commit_before_disk)),
+    Mutation("D4", "a leader's messages, and what they call committed, wait for its own disk",
+             method(Guard, "send", _lead_before_disk)),
     Mutation("outbox term", "what waited for the disk leaves only in its own term",
              method(Consensus, "_release", _release_any_term)),
     Mutation("lost frames", "what was on its way on a lost connection is forgotten",

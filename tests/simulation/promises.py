@@ -8,7 +8,14 @@ import struct
 import msgspec
 
 from dns_node.cluster.codec import NO_OP
-from dns_node.cluster.message import Ack, RequestVote, ResponseVote, parse_envelope, parse_message
+from dns_node.cluster.message import (
+    Ack,
+    AppendEntries,
+    RequestVote,
+    ResponseVote,
+    parse_envelope,
+    parse_message,
+)
 from dns_node.store.layout import parse_state
 from tests.simulation.memory_lmdb import Content
 from tests.simulation.oracle import Violation
@@ -62,6 +69,8 @@ class Promises:
                 self._check_vote(content, node, term, node)
             case Ack(next_index, _, True):
                 self._check_ack(content, node, next_index - 1, envelope.term)
+            case AppendEntries(term, commit_index):
+                self._check_append(content, node, term, commit_index)
         self.sent += 1
 
     def _check_vote(self, content, node: str, term: int, candidate: str):
@@ -70,6 +79,20 @@ class Promises:
         if on_disk != (term, candidate):
             self._cluster.oracle.problem = (
                 f"raft I1: node {node} votes for {candidate} in term {term}; its disk has {on_disk}"
+            )
+
+    def _check_append(self, content, node: str, term: int, commit_index: int):
+        value = durable_row(content, b"meta", b"term")
+        on_disk = 0 if value is None else msgspec.msgpack.decode(value)[0]
+        if on_disk < term:
+            self._cluster.oracle.problem = (
+                f"raft I1: node {node} leads term {term}; its disk has term {on_disk}"
+            )
+        applied = self._cluster.hosts[node].machine.applied()[0]
+        if applied < commit_index and durable_term(content, commit_index) is None:
+            self._cluster.oracle.problem = (
+                f"raft I2: node {node} tells that entry {commit_index} is committed, which is not "
+                "on its disk"
             )
 
     def _check_ack(self, content, node: str, index: int, term: int):

@@ -9,6 +9,7 @@ from tests.simulation.cluster import Cluster
 from tests.simulation.disk import everything
 from tests.simulation.memory_lmdb import Crashed
 from tests.simulation.oracle import Violation
+from tests.simulation.scripted_alone import what_a_node_alone_says_is_on_its_disk
 from tests.simulation.transfers import Transfers
 
 New = Callable[..., Cluster]
@@ -392,5 +393,6 @@ SCRIPTED = {
     "pins": the_log_waits_for_a_snapshot_under_way,
     "voters of the log": the_voters_are_those_of_the_whole_log,
     "one change": a_second_change_of_the_voters_waits,
+    "D4": what_a_node_alone_says_is_on_its_disk,
 }
 """By the mutation that they kill."""
