@@ -118,7 +118,7 @@ def send_streams(worker):
 
 def counted(worker):
     """Return the counters that both data paths count alike, and the number of latencies."""
-    found = worker.counters.snapshot()
+    found = worker.count()
     latencies = sum(n for name, n in found.items() if name.startswith("latency_"))
     latencies -= found["latency_sum_us"]
     kept = {
@@ -162,7 +162,7 @@ def test_the_everyday_queries_are_not_handed_up(data_directory, core_class, data
     with worker_by(NATIVE, data_directory) as worker:
         send_all(worker, everyday_queries())
         send_streams(worker)
-        found = worker.counters.snapshot()
+        found = worker.count()
     assert found["native_punts"] == found["native_panics"] == 0 < found["replies_udp"]
 
 
@@ -225,7 +225,7 @@ def test_under_a_flood_over_udp_others_have_their_turn(data_directory, data_path
         finally:
             is_over.set()
             flooding.join(DEADLINE_S)
-        assert worker.counters.snapshot()["replies_udp"] > 0
+        assert worker.count()["replies_udp"] > 0
 
 
 def test_networks_are_the_same_to_both_however_they_are_written(core_class, data_path):

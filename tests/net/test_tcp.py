@@ -94,7 +94,7 @@ def test_an_idle_connection_is_closed_even_if_octets_trickle(data_directory):
         assert numbers(receive_messages(connection, 1)) == [1]
         connection.sendall(b"\0")
         assert receive_messages(connection) == []
-        assert worker.counters.snapshot()["tcp_idle_closed"] == 1
+        assert worker.count()["tcp_idle_closed"] == 1
 
 
 def test_connections_of_one_address_and_of_all_are_limited(data_directory):

@@ -80,8 +80,17 @@ class WorkerProcess:
     def send(self, message: dict) -> None:
         """Send a control message and wait until the worker has taken it."""
         pipe.send(self.pair.far, message)
+        self.ping()
+
+    def ping(self) -> None:
+        """Wait until the worker has ended what it is at."""
         pipe.send(self.pair.far, {"do": "ping", "token": 7})
         assert self.receive() == {"pong": 7}
+
+    def count(self) -> dict[str, int]:
+        """Return the counters; what was answered is counted: a worker may send before it counts."""
+        self.ping()
+        return self.counters.snapshot()
 
     def connect(self, host: str = "127.0.0.1") -> socket.socket:
         """Return a TCP connection to the worker."""
