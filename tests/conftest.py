@@ -1,5 +1,5 @@
 """A test that needs root or a tool is skipped where they are missing, but not in CI: there nobody
-would see that it was not run."""
+would see that it was not run. What the kernel itself lacks ("this kernel ...") nobody can install."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,9 @@ def pytest_runtest_makereport(
     report = yield
     is_demanded = os.environ.get("CI") == "true" and item.nodeid.startswith(NOT_SKIPPED_IN_CI)
     if report.skipped and is_demanded and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        if "this kernel" in str(reason):
+            return report
+        report.outcome = "failed"
         report.longrepr = f"{item.nodeid} may not be skipped in CI: {reason}"
     return report

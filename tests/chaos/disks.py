@@ -31,6 +31,8 @@ class Disk:
         self.power_losses = 0
         """How often it was mounted anew after one."""
         self._frozen: int | None = None
+        if not Path("/dev/loop-control").exists():
+            raise CannotRun("this kernel has no loop devices")
         folder.mkdir(parents=True, exist_ok=True)
         with image.open("wb") as file:
             file.truncate(SIZE_MIB << 20)
