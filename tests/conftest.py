@@ -1,5 +1,6 @@
 """A test that needs root or a tool is skipped where they are missing, but not in CI: there nobody
-would see that it was not run. What the kernel itself lacks ("this kernel ...") nobody can install."""
+would see that it was not run. What the kernel itself lacks ("this kernel ...") nobody can
+install."""
 
 import os
 from collections.abc import Iterator
