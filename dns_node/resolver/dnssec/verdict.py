@@ -10,9 +10,9 @@ need, or None when no server gives one, and returns a `Verdict`::
 
 How to meet a need, `Need.question`, which is always a DS or a DNSKEY:
 
-* Ask the servers of the zone for a DNSKEY; for a DS those of the zone *above* its owner: `Claim.zone`
-  says whose servers they were.  The claim is not to be validated first: that is done here.  Do not
-  follow aliases.
+* Ask the servers of the zone for a DNSKEY; for a DS those of the zone *above* its owner.
+  `Claim.zone` says whose servers they were.  The claim is not to be validated first: that is done
+  here.  Do not follow aliases.
 * What a referral to the owner said of its DS is a good answer to the need for it: the DS RRset as
   `answer`, or else the NSEC and NSEC3 RRsets of the authority section as `authority` with the
   rcode 0, and the zone whose servers sent the referral as `zone`.
