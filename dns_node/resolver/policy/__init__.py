@@ -1,0 +1,1 @@
+"""What stands between a question and its resolution: special names, DNS64, rebinding, RPZ."""

@@ -1,0 +1,59 @@
+"""What policy says of a question: the values that it and its callers share."""
+
+import msgspec
+
+from dns_node.answer.respond import Client
+from dns_node.resolver.question import Outcome, Question
+from dns_node.zone.rrset import WireName
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A question, and who asks it how.  *client* is None where nobody in particular asks: when a
+    kept answer is refreshed."""
+
+    question: Question
+    client: Client | None = None
+    is_do: bool = False
+    is_cd: bool = False
+
+
+class Resolve(msgspec.Struct, frozen=True, gc=False):
+    """*question* is to be resolved (or found in the cache) before policy can go on."""
+
+    question: Question
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """The client gets *outcome*.
+
+    Others that ask the same may get it too, and it may be kept, unless *is_shared* is false: then
+    it depends on who asks.  *rule* names the policy rule that was followed, '' for none.
+    """
+
+    outcome: Outcome
+    is_shared: bool = True
+    rule: str = ""
+
+
+class Dropped(msgspec.Struct, frozen=True, gc=False):
+    """Nothing is sent, by *rule*."""
+
+    rule: str
+
+
+class Truncated(msgspec.Struct, frozen=True, gc=False):
+    """An empty reply with TC is sent, by *rule*: the client is to come back over TCP.  It is never
+    kept."""
+
+    rule: str
+
+
+Verdict = Answered | Dropped | Truncated
+
+
+class NameServers(msgspec.Struct, frozen=True, gc=False):
+    """The servers of one zone cut as far as they are known: (name, addresses) each; no addresses
+    where they aren't known."""
+
+    cut: WireName
+    servers: tuple[tuple[WireName, tuple[bytes, ...]], ...]
