@@ -123,7 +123,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of a question.
 
     *answer* holds the alias chain in its order and the RRset that was asked for; *authority* the
-    SOA and the proofs of what is absent.  *ttl_s* is how long the whole may be kept, 0 for not at
+    SOA and the proofs of what is absent; *additional* what a policy tells beside.  *ttl_s* is how long the whole may be kept, 0 for not at
     all.  *is_stale*: from the cache, after its time (RFC 8767).  *steps* are empty unless they were
     asked for.
     """
@@ -136,3 +136,4 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     errors: tuple[ExtendedError, ...] = ()
     is_stale: bool = False
     steps: tuple[Step, ...] = ()
+    additional: tuple[Held, ...] = ()
