@@ -1,0 +1,254 @@
+"""One question to one server, until there is a response or none is to be had.
+
+What is tried on the way: TCP when the reply is truncated (RFC 7766) or somebody seems to guess
+(RFC 5452 section 9.2), no EDNS for a server that does not know it (RFC 6891 section 7), a new
+cookie for one that wants it (RFC 7873 section 5.3).
+"""
+
+from typing import Final
+
+from dns_node.answer.query import BADCOOKIE, BADVERS, FORMERR, NOTIMP
+from dns_node.errors import WireError
+from dns_node.resolver.inquiry import Inquiry, Part
+from dns_node.resolver.message import TC, Response, compose_query, parse_response
+from dns_node.resolver.name_servers import (
+    OVER_TCP_S,
+    STREAM_TIMEOUT_S,
+    WITHOUT_EDNS_S,
+    NameServer,
+)
+from dns_node.resolver.question import Failed, Question, Replied, Transport
+from dns_node.resolver.settings import PAYLOAD_SIZE_OCTETS
+
+MANNERS_MAX: Final = 5
+"""In how many manners one server is asked for one question."""
+
+_UDP, _TCP = Transport.UDP, Transport.TCP
+
+
+class Manner:
+    """How a server is asked: the flags of a question, and by which transport."""
+
+    __slots__ = ("has_edns", "is_cd", "is_rd", "is_recheck", "transport")
+
+    def __init__(self, transport: Transport, has_edns: bool, is_rd: bool, is_cd: bool):
+        self.transport = transport
+        self.has_edns = has_edns
+        self.is_rd = is_rd
+        self.is_cd = is_cd
+        self.is_recheck = False
+
+
+def first_manner(
+    name_server: NameServer, now_s: float, *, is_rd: bool, is_cd: bool, is_tls: bool
+) -> Manner:
+    """Return how *name_server* is asked first, by what is known of it."""
+    if is_tls:
+        transport = Transport.TLS
+    elif name_server.over_tcp_until_s > now_s:
+        transport = _TCP
+    else:
+        transport = _UDP
+    return Manner(transport, name_server.without_edns_until_s <= now_s, is_rd, is_cd)
+
+
+def ask(
+    inquiry: Inquiry,
+    name_server: NameServer,
+    question: Question,
+    tries: int,
+    *,
+    is_rd: bool = False,
+    is_cd: bool = False,
+    is_tls: bool = False,
+) -> Part[Response | None]:
+    """Return the response of *name_server* to *question*, None when none is to be had now.
+
+    *tries* is how often it was asked for this before: it is waited for longer then.  Raises
+    BudgetExceeded.
+    """
+    manner = first_manner(name_server, inquiry.now_s, is_rd=is_rd, is_cd=is_cd, is_tls=is_tls)
+    for _ in range(MANNERS_MAX):
+        put(inquiry, name_server, question, manner, tries)
+        event = yield
+        response = take(inquiry, name_server, question, manner, event)
+        if response is not True:
+            return response or None
+    return None
+
+
+def put(
+    inquiry: Inquiry, name_server: NameServer, question: Question, manner: Manner, tries: int
+) -> int:
+    """Send the query; return the number of the ask."""
+    settings = inquiry.resolver.settings
+    qname = question.qname
+    bits = inquiry.resolver.chance(16 + len(qname))
+    timeout_s = name_server.timeout_s(tries)
+    case_bits = 0
+    if manner.transport is not _UDP:
+        timeout_s += STREAM_TIMEOUT_S
+    elif settings.mixes_case and name_server.mixes_case:
+        case_bits = bits >> 16
+    payload, cookie = None, b""
+    if manner.has_edns:
+        payload = PAYLOAD_SIZE_OCTETS
+        if settings.has_cookies and manner.transport is not Transport.TLS:
+            if not name_server.client_cookie:
+                name_server.client_cookie = inquiry.resolver.chance(64).to_bytes(8, "big")
+            cookie = name_server.client_cookie + name_server.server_cookie
+    query = compose_query(
+        question,
+        bits & 0xFFFF,
+        is_rd=manner.is_rd,
+        is_do=manner.has_edns,
+        is_cd=manner.is_cd,
+        payload=payload,
+        cookie=cookie,
+        case_bits=case_bits,
+    )
+    if inquiry.steps is not None:
+        inquiry.step(f"ask {_shown(name_server, manner)} for {shown(question)}")
+    return inquiry.send(name_server, manner.transport, query, timeout_s)
+
+
+def take(
+    inquiry: Inquiry,
+    name_server: NameServer,
+    question: Question,
+    manner: Manner,
+    event: Replied | Failed,
+) -> Response | bool:
+    """Return the response, False when there is none, True when *manner* was changed to ask again.
+
+    Raises BudgetExceeded.
+    """
+    if type(event) is Failed:
+        return _take_failure(inquiry, name_server, manner, event)
+    assert isinstance(event, Replied)
+    is_udp = manner.transport is _UDP
+    name_server.note_reply(event.rtt_s if is_udp else event.rtt_s / 2)
+    inquiry.budget.draw_octets(len(event.octets))
+    if is_udp and event.near_misses:
+        # One of the guesses may have been the right one: what came is not to be trusted.
+        inquiry.step("others answered too: once more over TCP")
+        return _go_over_tcp(name_server, manner, inquiry.now_s)
+    try:
+        response = parse_response(event.octets)
+    except WireError as error:
+        if is_udp and event.octets[2] & 0x02:
+            # Cut off in the middle of a record, and honest about it.
+            manner.transport = _TCP
+            return True
+        if inquiry.steps is not None:
+            inquiry.step(f"{name_server.server.address} answers with what can't be read: {error}")
+        name_server.timeouts += 1
+        return False
+    if response.question is not None and response.question != question:
+        return False
+    if manner.has_edns and _wants_other_edns(inquiry, name_server, manner, response):
+        return True
+    if response.flags & TC:
+        if not is_udp:
+            return False
+        inquiry.step("truncated: once more over TCP")
+        manner.transport = _TCP
+        return True
+    if not manner.has_edns and name_server.without_edns_until_s <= inquiry.now_s:
+        if response.rcode in (FORMERR, NOTIMP):
+            return response
+        name_server.without_edns_until_s = inquiry.now_s + WITHOUT_EDNS_S
+    return response
+
+
+def _take_failure(inquiry: Inquiry, name_server: NameServer, manner: Manner, event: Failed) -> bool:
+    now_s = inquiry.now_s
+    if inquiry.steps is not None:
+        reason = "no reply in time" if event.is_timeout else event.reason or "can't be asked"
+        inquiry.step(f"{_shown(name_server, manner)}: {reason}")
+    if manner.transport is _UDP and event.near_misses:
+        # Somebody guesses, or it changes the letters of the question.
+        name_server.note_failure(now_s)
+        return _go_over_tcp(name_server, manner, now_s)
+    if manner.transport is _TCP and name_server.over_tcp_until_s > now_s:
+        # It can't be asked over TCP: by UDP again, and its letters are not looked at.
+        name_server.over_tcp_until_s = 0.0
+        name_server.mixes_case = False
+    name_server.note_failure(now_s)
+    return False
+
+
+def _go_over_tcp(name_server: NameServer, manner: Manner, now_s: float) -> bool:
+    name_server.over_tcp_until_s = now_s + OVER_TCP_S
+    manner.transport = _TCP
+    return True
+
+
+def _wants_other_edns(
+    inquiry: Inquiry, name_server: NameServer, manner: Manner, response: Response
+) -> bool:
+    """Say whether to ask again because of what the reply says, or not, in OPT."""
+    rcode, edns = response.rcode, response.edns
+    if rcode in (FORMERR, NOTIMP, BADVERS):
+        inquiry.step("once more without EDNS")
+        manner.has_edns = False
+        return True
+    if not inquiry.resolver.settings.has_cookies or not name_server.client_cookie:
+        return False
+    cookie = edns.cookie if edns is not None else b""
+    is_udp = manner.transport is _UDP
+    if cookie:
+        if cookie[:8] != name_server.client_cookie:
+            # Not from the server that was asked (RFC 7873 section 5.3).
+            if is_udp:
+                inquiry.step("a wrong cookie: once more over TCP")
+                manner.transport = _TCP
+            return is_udp
+        name_server.server_cookie = cookie[8:]
+    elif name_server.server_cookie:
+        if is_udp and not manner.is_recheck:
+            inquiry.step("no cookie where there was one: once more over TCP")
+            manner.transport, manner.is_recheck = _TCP, True
+            return True
+        name_server.server_cookie = b""
+    if rcode == BADCOOKIE:
+        if manner.is_recheck:
+            manner.transport = _TCP
+        manner.is_recheck = True
+        return is_udp
+    return False
+
+
+def shown(question: Question) -> str:
+    """Return the question as WHY shows it."""
+    return f"{shown_name(question.qname)} {_TYPES.get(question.qtype) or f'TYPE{question.qtype}'}"
+
+
+def shown_name(name: bytes) -> str:
+    """Return the name as text, for people (RFC 1035 section 5.1)."""
+    if name == b"\0":
+        return "."
+    offset, text = 0, ""
+    while name[offset]:
+        label = name[offset + 1 : offset + 1 + name[offset]]
+        for octet in label:
+            letter = chr(octet)
+            if not 0x21 <= octet <= 0x7E:
+                text += f"\\{octet:03d}"
+            else:
+                text += f"\\{letter}" if letter in '.\\"();@$' else letter
+        text += "."
+        offset += name[offset] + 1
+    return text
+
+
+def _shown(name_server: NameServer, manner: Manner) -> str:
+    server = name_server.server
+    return f"{server.address}#{server.port} ({manner.transport.value})"
+
+
+_TYPES: Final = {
+    1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV",
+    39: "DNAME", 43: "DS", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 50: "NSEC3", 64: "SVCB",
+    65: "HTTPS", 255: "ANY",
+}  # fmt: skip

@@ -1,0 +1,118 @@
+"""One client question while it is resolved: what its parts share.
+
+The parts are generators.  One puts asks out (`send`) and then yields; it is resumed with the event
+of one of them.  So the way of a question reads from top to bottom, and no part knows a socket.
+"""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, TypeVar
+
+from dns_node.resolver.budget import Budget
+from dns_node.resolver.name_servers import NameServer
+from dns_node.resolver.question import (
+    Ask,
+    Event,
+    ExtendedError,
+    Forget,
+    Outcome,
+    Question,
+    Step,
+    Transport,
+)
+
+if TYPE_CHECKING:
+    from dns_node.resolver.resolver import LocalData, Resolver
+
+T = TypeVar("T")
+Part = Generator[None, Event, T]
+"""A part of a resolution that ends with a T."""
+
+
+class Inquiry:
+    """What the parts of one resolution share.
+
+    *actions* are those that were decided and not yet handed out.  *errors* explain failures, for
+    the outcome; *steps* is None when nobody wants them.  *on_the_way* are the questions about
+    addresses and keys that are being resolved for others: one of them again is a circle.
+    *minimised* counts the names that were asked on the way down (RFC 9156).
+    """
+
+    __slots__ = (
+        "actions",
+        "began_s",
+        "budget",
+        "errors",
+        "is_cd",
+        "is_refresh",
+        "local",
+        "minimised",
+        "now_s",
+        "on_the_way",
+        "open",
+        "question",
+        "resolver",
+        "serial",
+        "steps",
+        "visited",
+    )
+
+    def __init__(
+        self,
+        resolver: "Resolver",
+        question: Question,
+        now_s: float,
+        *,
+        is_cd: bool,
+        is_refresh: bool,
+        wants_steps: bool,
+        local: "LocalData | None",
+    ):
+        self.resolver = resolver
+        self.question = question
+        self.began_s = self.now_s = now_s
+        self.budget = Budget(resolver.settings.limits, now_s)
+        self.is_cd = is_cd
+        self.is_refresh = is_refresh
+        self.local = local
+        self.actions: list[Ask | Forget | Outcome] = []
+        self.open: dict[int, NameServer] = {}
+        self.errors: dict[int, ExtendedError] = {}
+        self.steps: list[Step] | None = [] if wants_steps else None
+        self.on_the_way: list[Question] = []
+        self.minimised = 0
+        self.serial = 0
+        self.visited: list[object] = []
+
+    def send(
+        self, name_server: NameServer, transport: Transport, query: bytes, timeout_s: float
+    ) -> int:
+        """Ask *name_server*; return the number of the ask.  Raises BudgetExceeded."""
+        budget = self.budget
+        budget.draw_query(self.now_s)
+        left_s = budget.deadline_s - self.now_s
+        if timeout_s > left_s:
+            timeout_s = left_s
+        number = self.serial
+        self.serial = number + 1
+        self.open[number] = name_server
+        name_server.asked += 1
+        name_server.in_flight += 1
+        self.actions.append(Ask(number, name_server.server, transport, query, timeout_s))
+        return number
+
+    def forget(self, number: int) -> None:
+        """Do not wait any more for the ask *number*, if it is outstanding."""
+        name_server = self.open.pop(number, None)
+        if name_server is not None:
+            name_server.in_flight -= 1
+            self.actions.append(Forget(number))
+
+    def explain(self, code: int, text: str = "") -> None:
+        """Say why there may be no good answer (RFC 8914); the first of each code is kept."""
+        if code not in self.errors:
+            self.errors[code] = ExtendedError(code, text)
+
+    def step(self, text: str) -> None:
+        """Write a line for WHY.  Where the text is dear to make, ask `steps` first."""
+        if self.steps is not None and len(self.steps) < 500:
+            self.steps.append(Step(self.now_s - self.began_s, text))
