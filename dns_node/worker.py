@@ -36,6 +36,7 @@ from dns_node.answer.shared_block import SharedBlock
 from dns_node.errors import StoreError
 from dns_node.metrics import BLOCK_SIZE_OCTETS, INDEX, Counters
 from dns_node.net.answering import Answering
+from dns_node.net.connection_limits import TcpLimits
 from dns_node.net.control_channel import Channel
 from dns_node.net.dnstap import Dnstap
 from dns_node.net.events import EventRing, Writer
@@ -48,7 +49,7 @@ from dns_node.net.native import (
     make_core,
 )
 from dns_node.net.query_log import QueryLog
-from dns_node.net.tcp import TcpFactory, TcpLimits
+from dns_node.net.tcp import TcpFactory
 from dns_node.net.udp import UdpReader
 from dns_node.store.reader import Reader
 from dns_node.supervise.launch import read_start

@@ -46,7 +46,7 @@ class Networks:
 
     def lists(self, address: str) -> bool:
         """Say whether *address* (its text, as a socket gives it) is in one of the networks."""
-        return self.is_any or self._is_listed(address)
+        return self.is_any or (bool(self._prefixes) and self._is_listed(address))
 
     def _look_up(self, text: str) -> bool:
         octets = address_octets(text)
@@ -59,3 +59,6 @@ class Networks:
 
 ANYONE = Networks(("any",))
 """Every address."""
+
+NOBODY = Networks(())
+"""No address."""

@@ -33,22 +33,30 @@ ALIASES_MAX: Final = 8
 _ADDITIONAL_TYPES: Final = frozenset((2, 15, 33, 64, 65))
 
 
-def look_up(view: View, qname: WireName, qtype: int, is_do: bool) -> Sections:
+def look_up(
+    view: View, qname: WireName, qtype: int, is_do: bool, leads_onward: bool = False
+) -> Sections:
     """Return the sections that answer *qname* and *qtype*; with *is_do* they hold proofs too.
 
     REFUSED when no zone encloses *qname*.  A chain of aliases is followed through all zones of
     the view; the rcode is that of its end (RFC 6604 section 3), and AA speaks of its beginning
     (RFC 2181 section 5.4.1).
+
+    With *leads_onward* a cut is not referred to: where the answer lies below one, outside our
+    zones, or at the other side of the cut to one (DS, RFC 4035 section 3.1.4.1), *onward* of the
+    sections is the name that is left to be resolved, and they hold the aliases that lead there.
     """
     sections = Sections()
     name, visited = qname, {qname}
     while True:
-        zone = _zone_for(view, name, qtype)
+        zone = _zone_for(view, name, qtype, leads_onward)
         if zone is None:
+            if leads_onward:
+                sections.onward = name
             if name is qname:
                 sections.rcode, sections.is_authoritative = REFUSED, False
             return sections
-        target = _Step(view, zone[0], zone[1], sections, is_do).take(name, qtype)
+        target = _Step(view, zone[0], zone[1], sections, is_do, leads_onward).take(name, qtype)
         # A loop ends with the first name that comes again; what was found so far is the answer.
         if target is None or target in visited:
             return sections
@@ -56,11 +64,13 @@ def look_up(view: View, qname: WireName, qtype: int, is_do: bool) -> Sections:
         name = target
 
 
-def _zone_for(view: View, name: WireName, qtype: int) -> tuple[WireName, ZoneHeader] | None:
+def _zone_for(
+    view: View, name: WireName, qtype: int, leads_onward: bool
+) -> tuple[WireName, ZoneHeader] | None:
     zone = view.enclosing_zone(name)
     if qtype == DS and zone is not None and zone[0] == name and len(name) > 1:
         # The parent side of a cut knows about DS (RFC 4035 section 3.1.4.1).
-        return view.enclosing_zone(parent(name)) or zone
+        return view.enclosing_zone(parent(name)) or (None if leads_onward else zone)
     return zone
 
 
@@ -77,10 +87,16 @@ class _Step:
     """One name of a chain, within one zone."""
 
     def __init__(
-        self, view: View, apex: WireName, header: ZoneHeader, sections: Sections, is_do: bool
+        self,
+        view: View,
+        apex: WireName,
+        header: ZoneHeader,
+        sections: Sections,
+        is_do: bool,
+        leads_onward: bool,
     ):
         self.view, self.apex, self.header = view, apex, header
-        self.sections, self.is_do = sections, is_do
+        self.sections, self.is_do, self.leads_onward = sections, is_do, leads_onward
 
     def take(self, name: WireName, qtype: int) -> WireName | None:
         """Put what the zone holds for *name* into the sections; return the name to go on with."""
@@ -99,8 +115,11 @@ class _Step:
                     return target
             case DNameFound(owner, rrset, target):
                 return self._follow_dname(name, qtype, owner, rrset, target)
-            case Referral() as referral:
-                self._refer(referral)
+            case Referral():
+                if self.leads_onward:
+                    self.sections.onward = name
+                else:
+                    self._refer(found)
             case NoData() as absent:
                 self._deny_type(name, absent)
             case NxDomain(closest_encloser):

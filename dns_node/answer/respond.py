@@ -5,13 +5,16 @@ and of EDNS, the EDNS version, who asks, the class, the type; then the zones.
 
 A request with a well-formed COOKIE option gets one in every reply, good server cookie or not: it is
 answered either way (RFC 7873 section 5.2.3), and what a good one is good for is `rate_limit`.
+
+A client in `AnswerSettings.recursion` hears RA.  With RD it gets no referral: what our zones lead
+to, and what lies outside of them, is to be resolved for it (`Recurse`); nobody else has that.
 """
 
 from typing import Final
 
 import msgspec
 
-from dns_node.answer.access import ANYONE, Networks, address_octets
+from dns_node.answer.access import ANYONE, NOBODY, Networks, address_octets
 from dns_node.answer.cookies import NO_SECRETS, CookieSecrets, answer_cookie
 from dns_node.answer.edns import (
     INVALID_QUERY_TYPE,
@@ -51,8 +54,10 @@ TXT: Final = 16
 QR: Final = 0x8000
 AA: Final = 0x0400
 TC: Final = 0x0200
+RD: Final = 0x0100
+RA: Final = 0x0080
 _COPIED: Final = 0x7800 | 0x0100 | 0x0010
-"""What a reply takes from the query: opcode, RD and CD.  AD, RA and Z stay 0."""
+"""What a reply takes from the query: opcode, RD and CD.  AD and Z stay 0."""
 
 IDENTITY_SIZE_OCTETS_MAX: Final = 128
 """What NSID tells of the identity, so that an error with the longest question fits 512 octets."""
@@ -84,12 +89,14 @@ class AnswerSettings(msgspec.Struct, frozen=True):
 
     *identity* is told by NSID and id.server, *version* by version.bind; empty tells nothing.
     *idle_timeout_s* is what a TCP client hears that asks for it (RFC 7828).  Without
-    *cookie_secrets* COOKIE options are like unknown ones.
+    *cookie_secrets* COOKIE options are like unknown ones.  *recursion*: whose questions are
+    resolved; it counts for nothing with those that *query* does not list.
     """
 
     identity: bytes = b""
     version: bytes = b""
     query: Networks = ANYONE
+    recursion: Networks = NOBODY
     idle_timeout_s: int = 10
     cookie_secrets: CookieSecrets = NO_SECRETS
 
@@ -109,6 +116,22 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     has_good_cookie: bool = False
 
 
+class Recurse(msgspec.Struct, frozen=True, gc=False):
+    """The answer lies elsewhere, and *client* may have it resolved.
+
+    *name* is what is to be resolved, with type and class of *query*: the name that was asked for,
+    or the one that the aliases in *local*, which are ours, lead to.  *cookie* is the data of the
+    COOKIE option of the reply, empty for none; *has_good_cookie* as in `Reply`.
+    """
+
+    query: Query
+    name: WireName
+    local: Sections
+    client: Client
+    cookie: bytes = b""
+    has_good_cookie: bool = False
+
+
 class Drop(msgspec.Struct, frozen=True, gc=False):
     """Nothing is sent: the octets are no request, or nobody could get the reply."""
 
@@ -122,8 +145,9 @@ def respond(
     client: Client,
     now_s: float,
     settings: AnswerSettings = AnswerSettings(),  # noqa: B008 (it is immutable)
-) -> Reply | Drop:
-    """Return the reply to *octets* from the zones of *view*, or that there is none.
+) -> Reply | Recurse | Drop:
+    """Return the reply to *octets* from the zones of *view*, that it has to be resolved, or that
+    there is none.
 
     *view* is None while there is no store yet.  Raises nothing on any octets; what the view
     raises passes through, and `respond_servfail` is the answer then.  *now_s* (Unix time) is what
@@ -149,7 +173,12 @@ def respond(
     if view is None:
         return exchange.error(REFUSED, NOT_READY)
     edns = query.edns
-    sections = look_up(view, query.qname, query.qtype, edns is not None and edns.is_do)
+    leads_onward = exchange.may_recurse and bool(query.flags & RD)
+    is_do = edns is not None and edns.is_do
+    sections = look_up(view, query.qname, query.qtype, is_do, leads_onward)
+    if sections.onward is not None:
+        cookie, has_good_cookie = exchange.cookie, exchange.has_good_cookie
+        return Recurse(query, sections.onward, sections, client, cookie, has_good_cookie)
     return exchange.reply(sections, NOT_AUTHORITATIVE if sections.rcode == REFUSED else None)
 
 
@@ -230,10 +259,14 @@ _CHAOS_TEXTS: Final = {
 class _Exchange:
     """One readable query and what its reply has whatever the answer is."""
 
-    __slots__ = ("client", "cookie", "has_bad_cookie", "has_good_cookie", "query", "settings")
+    __slots__ = (
+        "client", "cookie", "has_bad_cookie", "has_good_cookie", "may_recurse", "query",
+        "settings",
+    )  # fmt: skip
 
     def __init__(self, query: Query, client: Client, now_s: float, settings: AnswerSettings):
         self.query, self.client, self.settings = query, client, settings
+        self.may_recurse = settings.recursion.lists(client.address)
         self.cookie = b""
         self.has_good_cookie = self.has_bad_cookie = False
         edns, secrets = query.edns, settings.cookie_secrets
@@ -254,7 +287,7 @@ class _Exchange:
         message, is_truncated = compose(
             query.question, query.qname, sections, size_octets_max, is_do, query.qclass
         )
-        flags = QR | query.flags & _COPIED | sections.rcode & 15
+        flags = self._flags(sections.rcode)
         if sections.is_authoritative:
             flags |= AA
         if is_truncated:
@@ -269,12 +302,15 @@ class _Exchange:
     def error(self, rcode: int, info: int | None = None, flags: int = 0) -> Reply:
         """Return a reply of the question, an OPT if there was one, and *rcode*."""
         query, opt = self.query, self._opt(rcode, info)
-        flags |= QR | query.flags & _COPIED | rcode & 15
+        flags |= self._flags(rcode)
         counts = (1 if query.question else 0) << 48 | (1 if opt else 0)
         header = query.message_id << 80 | flags << 64 | counts
         octets = header.to_bytes(12, "big") + query.question + opt
         has_cookie, has_good_cookie = bool(self.cookie), self.has_good_cookie
         return Reply(octets, has_cookie=has_cookie, has_good_cookie=has_good_cookie)
+
+    def _flags(self, rcode: int) -> int:
+        return QR | self.query.flags & _COPIED | (RA if self.may_recurse else 0) | rcode & 15
 
     def _opt(self, rcode: int, info: int | None) -> bytes:
         settings, edns = self.settings, self.query.edns

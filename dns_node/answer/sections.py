@@ -59,16 +59,18 @@ class Sections:
 
     *entries* are the RRsets of answer, authority and additional.  *subject* is the name that the
     answer is about when replies are counted (`rate_limit`): the name that was asked, or the zone's
-    where it has any number of such names; None outside our zones.
+    where it has any number of such names; None outside our zones.  *onward* is the name whose
+    answer lies elsewhere, when the client may have that resolved.
     """
 
-    __slots__ = ("_held", "aliases", "entries", "is_authoritative", "rcode", "subject")
+    __slots__ = ("_held", "aliases", "entries", "is_authoritative", "onward", "rcode", "subject")
 
     def __init__(self) -> None:
         self.rcode = 0
         self.is_authoritative = True
         self.aliases = 0
         self.subject: WireName | None = None
+        self.onward: WireName | None = None
         self.entries: tuple[list[Entry], list[Entry], list[Entry]] = ([], [], [])
         self._held: set[tuple[WireName, int]] = set()
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from dns_node.answer.access import NOBODY
 from dns_node.answer.cookies import NO_SECRETS
 from dns_node.answer.rate_limit import RateLimiter, RateLimits, Verdict
 from dns_node.answer.respond import (
     AnswerSettings,
     Client,
     Drop,
+    Recurse,
     Reply,
     respond,
     respond_limited,
@@ -63,6 +65,17 @@ _COOKIE_GOOD: Final = INDEX["cookie_good"]
 Local = tuple[str, int]
 """The address and port that was asked."""
 
+Send = Callable[[bytes | None], None]
+"""Called once with the reply to a question that was resolved; None: nothing is sent."""
+
+
+class Recursion(Protocol):
+    """What resolves questions (`net.recursion.pipeline`)."""
+
+    def take(self, recurse: Recurse, octets: bytes, local: Local, send: Send) -> None:
+        """Have the query *octets*, which came to *local*, resolved; *send* gets the reply."""
+        ...
+
 
 class Answering:
     """Answers requests from the store in batches: ``begin``, any number of ``answer``, ``end``.
@@ -86,6 +99,7 @@ class Answering:
         self.has_cookies = True
         self.settings = AnswerSettings()
         self.reader: Reader | None = None
+        self.recursion: Recursion | None = None
         self.counters = counters
         self.sinks: list[EventRing] = []
         self.report = report
@@ -143,17 +157,25 @@ class Answering:
             except (ValueError, OverflowError) as error:
                 self._lose_core(error)
 
-    def answer(self, octets: bytes, client: Client, local: Local) -> bytes | None:
-        """Return the octets of the reply, or None when nothing is to be sent."""
+    def answer(self, octets: bytes, client: Client, local: Local) -> bytes | Recurse | None:
+        """Return the octets of the reply, None when nothing is to be sent, or what is to be
+        handed to `resolve`."""
         counters = self.counters
         counters.add(_RECEIVED, len(octets))
         if ":" in client.address:
             counters.add(_QUERIES_IPV6)
+        reply: Reply | Recurse | Drop
         try:
             if self._has_store_fault:
                 reply = respond_servfail(octets, client, self._now_s, self.settings)
             else:
                 reply = respond(octets, self._view, client, self._now_s, self.settings)
+                if isinstance(reply, Recurse):
+                    if self.recursion is not None:
+                        return reply
+                    alone = msgspec.structs.replace(self.settings, recursion=NOBODY)
+                    reply = respond(octets, self._view, client, self._now_s, alone)
+                    assert not isinstance(reply, Recurse)
         except Exception as error:
             # One query must never end a worker: it would come back, and end the next.
             counters.add(_FAULTS)
@@ -171,6 +193,23 @@ class Answering:
         if self.sinks:
             self._tell(Event(self._now_s, client, local, octets, reply.octets))
         return reply.octets
+
+    def resolve(self, recurse: Recurse, octets: bytes, local: Local, send: Send) -> None:
+        """Have a question resolved that `answer` gave back; *send* is called with the reply, now
+        or later, exactly once."""
+        assert self.recursion is not None
+        self.recursion.take(recurse, octets, local, send)
+
+    def count_resolved(
+        self, octets: bytes, client: Client, local: Local, reply: Reply | None
+    ) -> None:
+        """Count, and log, what a question was resolved to; None: it was dropped."""
+        if reply is None:
+            self.counters.add(_DROPPED)
+            return
+        self._count(octets, reply)
+        if self.sinks:
+            self._tell(Event(time.time(), client, local, octets, reply.octets))
 
     def serve(self, socket: int, is_wildcard: bool, local: Local) -> "tuple[int, list[Punt]]":
         """Have the core answer what waits at a UDP socket; return how many datagrams there were

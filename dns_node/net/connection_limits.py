@@ -3,11 +3,20 @@
 from collections import Counter
 from typing import Final
 
+import msgspec
 from siphash24 import siphash24
 
 from dns_node.answer.shared_block import ADDRESSES, SharedBlock
 
 _MOST: Final = 0xFFFF
+
+
+class TcpLimits(msgspec.Struct, frozen=True):
+    """Bounds of the node's connections, those of all workers together."""
+
+    connections: int = 1000
+    connections_per_address: int = 100
+    idle_s: float = 10.0
 
 
 class ConnectionLimits:

@@ -1,19 +1,19 @@
 """Answering over TCP (RFC 7766): pipelined, bounded in every direction."""
 
 import time
+from functools import partial
 from typing import Any, Final
 
-import msgspec
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
 from dns_node.answer.access import Networks
-from dns_node.answer.respond import Client
+from dns_node.answer.respond import Client, Recurse
 from dns_node.errors import WireError
 from dns_node.metrics import INDEX
 from dns_node.net.answering import Answering
-from dns_node.net.connection_limits import ConnectionLimits
+from dns_node.net.connection_limits import ConnectionLimits, TcpLimits
 from dns_node.net.proxy import SIGNATURE, begins_header, parse_header
 
 QUERIES_PER_TURN_MAX: Final = 64
@@ -25,6 +25,9 @@ NATIVE_QUERIES_PER_TURN_MAX: Final = 256
 QUERIES_MAX: Final = 1000
 """Queries of one connection; then it is closed, and the client opens another."""
 
+PENDING_MAX: Final = 100
+"""Questions of one connection that are being resolved at once; more are not read before then."""
+
 _QUERIES_TCP: Final = INDEX["queries_tcp"]
 _REPLIES_TCP: Final = INDEX["replies_tcp"]
 _BATCHES: Final = INDEX["batches"]
@@ -35,14 +38,6 @@ _OPEN: Final = INDEX["tcp_open"]
 _PROXY_REFUSED: Final = INDEX["proxy_refused"]
 
 
-class TcpLimits(msgspec.Struct, frozen=True):
-    """Bounds of the node's connections, those of all workers together."""
-
-    connections: int = 1000
-    connections_per_address: int = 100
-    idle_s: float = 10.0
-
-
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class TcpConnection(Protocol):
     """One client's connection.
@@ -51,6 +46,8 @@ class TcpConnection(Protocol):
     answered, so that a connection holds two messages and two buffers of the reactor at most
     (below 256 KiB).  A connection without a whole query for the idle time is closed, however many
     single octets came, and so is one whose client does not take its replies for that long.
+    Questions that have to be resolved are answered when they are, in any order (RFC 7766 section
+    6.2.1.1), and before the connection is closed.
     """
 
     factory: "TcpFactory"
@@ -59,11 +56,13 @@ class TcpConnection(Protocol):
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._queries = 0
+        self._pending = 0
         self._peer = ""
         self._is_counted = False
         self._is_paused = False
         self._is_input_ended = False
         self._is_closing = False
+        self._is_ending = False
         self._may_have_header = False
         self._next_turn: Any = None
         self._idle_timer: Any = None
@@ -92,16 +91,16 @@ class TcpConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Called with octets of the client."""
-        if self._is_closing:
+        if self._is_closing or self._is_ending:
             return
         self._buffer += data
-        if self._next_turn is None and not self._is_paused:
+        if self._next_turn is None and self._may_answer:
             self._answer_some()
 
     def readConnectionLost(self) -> None:  # noqa: N802
         """Called when the client will send no more; its answers still go out."""
         self._is_input_ended = True
-        if self._next_turn is None and not self._is_paused:
+        if self._next_turn is None and self._may_answer:
             self._close()
 
     def writeConnectionLost(self) -> None:  # noqa: N802
@@ -147,6 +146,12 @@ class TcpConnection(Protocol):
     def _idle_s(self) -> float:
         return self.factory.limits.idle_s
 
+    @property
+    def _may_answer(self) -> bool:
+        """Whether a further query may be answered now."""
+        is_open = not (self._is_paused or self._is_closing or self._is_ending)
+        return is_open and self._pending < PENDING_MAX
+
     def finish(self) -> None:
         """Close as soon as the replies are out."""
         self._close()
@@ -171,7 +176,9 @@ class TcpConnection(Protocol):
             self._active_s = self.factory.clock.seconds()
         if self._is_closing or self._is_paused:
             return
-        if is_share_used:
+        if self._pending >= PENDING_MAX:
+            self._pause_reading(True)
+        elif is_share_used:
             self._pause_reading(True)
             self._next_turn = self.factory.clock.callLater(0, self._take_turn)
         elif self._is_input_ended:
@@ -184,7 +191,7 @@ class TcpConnection(Protocol):
         answering = self.factory.answering
         done = replies = 0
         try:
-            while done < queries_max and not self._is_paused and not self._is_closing:
+            while done < queries_max and self._may_answer:
                 query = self._take_query()
                 if query is None:
                     break
@@ -204,7 +211,7 @@ class TcpConnection(Protocol):
         were, and whether others have their turn now."""
         answering = self.factory.answering
         done, end = 0, "punt"
-        while end == "punt" and not self._is_paused and not self._is_closing:
+        while end == "punt" and self._may_answer:
             share = min(NATIVE_QUERIES_PER_TURN_MAX - done, QUERIES_MAX - self._queries)
             if share <= 0:
                 return done, True
@@ -257,11 +264,35 @@ class TcpConnection(Protocol):
             # No DNS client sends this; over TCP silence would only hold the connection.
             self._close()
             return 0
-        self.factory.answering.counters.add(_REPLIES_TCP)
-        self.transport.write(len(reply).to_bytes(2, "big") + reply)
+        if isinstance(reply, Recurse):
+            self._pending += 1
+            send = partial(self._send_later, time.perf_counter())
+            self.factory.answering.resolve(reply, query, self._local, send)
+            made = 0
+        else:
+            self.factory.answering.counters.add(_REPLIES_TCP)
+            self.transport.write(len(reply).to_bytes(2, "big") + reply)
+            made = 1
         if self._queries >= QUERIES_MAX:
             self._close()
-        return 1
+        return made
+
+    def _send_later(self, began_s: float, reply: bytes | None) -> None:
+        """Send what a question was resolved to, or nothing."""
+        self._pending -= 1
+        if self._is_closing:
+            return
+        if reply is not None:
+            counters = self.factory.answering.counters
+            counters.add(_REPLIES_TCP)
+            counters.add_latency(time.perf_counter() - began_s, 1)
+            self._send(len(reply).to_bytes(2, "big") + reply)
+        self._active_s = self.factory.clock.seconds()
+        if self._is_ending or (self._is_input_ended and not self._buffer):
+            if not self._pending:
+                self._close()
+        elif self._pending == PENDING_MAX - 1 and self._next_turn is None and not self._is_paused:
+            self._next_turn = self.factory.clock.callLater(0, self._take_turn)
 
     def _read_header(self) -> bool:
         """Read the PROXY header that may stand at the beginning; False: wait for more, or over."""
@@ -299,6 +330,8 @@ class TcpConnection(Protocol):
 
     def _check_idle(self) -> None:
         clock = self.factory.clock
+        if self._pending and not self._is_paused:
+            self._active_s = clock.seconds()
         left_s = self._active_s + self._idle_s - clock.seconds()
         if left_s <= 0 and (self._is_paused or self._is_closing):
             # Who does not take its replies gets no more time to do so.
@@ -313,7 +346,10 @@ class TcpConnection(Protocol):
         self._idle_timer = clock.callLater(left_s, self._check_idle)
 
     def _close(self) -> None:
-        if not self._is_closing:
+        if self._pending:
+            self._is_ending = True
+            self._pause_reading(True)
+        elif not self._is_closing:
             self._is_closing = True
             self.transport.unregisterProducer()
             self.transport.loseConnection()
@@ -341,8 +377,7 @@ class TcpFactory(Factory):
         is_full = counted.connections() >= self.limits.connections
         is_proxy = bool(self.proxies.texts) and self.proxies.lists(address)
         if is_full or (
-            not is_proxy
-            and counted.connections_of(address) >= self.limits.connections_per_address
+            not is_proxy and counted.connections_of(address) >= self.limits.connections_per_address
         ):
             counters.add(_REFUSED)
             return False

@@ -4,13 +4,14 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReadDescriptor
 from zope.interface import implementer
 
 from dns_node.answer.access import Networks
-from dns_node.answer.respond import Client
+from dns_node.answer.respond import Client, Recurse
 from dns_node.errors import WireError
 from dns_node.metrics import INDEX
 from dns_node.net.answering import Answering
@@ -190,6 +191,22 @@ class UdpReader:
         reply = self._answering.answer(octets, Client(source[0], source[1]), self._local)
         if reply is None or not peer[1]:
             return 0
+        if isinstance(reply, Recurse):
+            send = partial(self._send_later, peer, ancillary, time.perf_counter())
+            self._answering.resolve(reply, octets, self._local, send)
+            return 0
+        return self._send(reply, peer, ancillary)
+
+    def _send_later(
+        self, peer: Peer, ancillary: Ancillary, began_s: float, reply: bytes | None
+    ) -> None:
+        """Send what a question was resolved to, or nothing."""
+        if reply is not None and self._send(reply, peer, ancillary):
+            counters = self._answering.counters
+            counters.add(_REPLIES_UDP)
+            counters.add_latency(time.perf_counter() - began_s, 1)
+
+    def _send(self, reply: bytes, peer: Peer, ancillary: Ancillary) -> int:
         try:
             if ancillary:
                 self._socket.sendmsg((reply,), ancillary, 0, peer)

@@ -42,6 +42,7 @@ class NativeCore:
                 settings.idle_timeout_s,
                 [secrets.making, *secrets.others] if secrets else [],
             )
+            self._core.configure_recursion(list(settings.recursion.texts), 0)
         return self._core.respond(octets, client.address, client.port, client.is_tcp, now_s)
 
     def facts(self):

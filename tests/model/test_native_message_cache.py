@@ -1,5 +1,7 @@
 """The native message cache against its definition: the same operations, the same answers."""
 
+from functools import partial
+
 import dns.edns
 import dns.message
 import pytest
@@ -10,7 +12,9 @@ from dns_node.answer.access import Networks
 from dns_node.answer.query import parse
 from dns_node.net.native import NativeMessageCache
 from dns_node.resolver.message_cache import Key, MessageCache
+from dns_node.store.generation import current_generation, generation_path
 from tests.model.native import native
+from tests.net.worker_process import fill
 from tests.resolver.messages import ask, reply_to
 
 pytestmark = pytest.mark.skipif(native is None, reason="no native core was built")
@@ -92,9 +96,18 @@ def test_the_native_cache_does_what_the_definition_does(steps, size_octets_max):
         assert core.cache_size() == (len(cache), cache.size_octets)
 
 
-def opened(recursion):
-    """Return a core without a store and its message cache, which *recursion* may ask."""
+@pytest.fixture
+def opened(tmp_path):
+    """Return a maker of cores with an empty store and of their message caches, which *recursion*
+    may ask."""
+    fill(tmp_path)
+    return partial(make_opened, generation_path(tmp_path, current_generation(tmp_path)))
+
+
+def make_opened(store, recursion):
     core = native.Core()
+    core.open(store)
+    core.renew()
     core.configure(b"me", b"", ["any"], 10, [bytes(16)])
     return core, NativeMessageCache(core, Networks(recursion), 100_000)
 
@@ -106,7 +119,7 @@ def rcode(octets):
     return octets[3] & 15
 
 
-def test_who_may_have_questions_resolved_gets_what_is_kept_and_nobody_else():
+def test_who_may_have_questions_resolved_gets_what_is_kept_and_nobody_else(opened):
     core, cache = opened(["192.0.2.0/24"])
     assert cache.put(KEY, reply_to(KEY, (60,)), 3600, 1000.0, 22)
     query = ask(KEY, 77, 0x0100, b"\3WWW\7eXample\0")
@@ -118,12 +131,12 @@ def test_who_may_have_questions_resolved_gets_what_is_kept_and_nobody_else():
     assert rcode(core.respond(without_rd, "192.0.2.1", 5, False, 1010.0)) == 5
 
 
-def test_what_is_not_kept_is_handed_up_for_who_may_have_it_resolved():
+def test_what_is_not_kept_is_handed_up_for_who_may_have_it_resolved(opened):
     core, _ = opened(["192.0.2.0/24"])
     assert core.respond(ask(KEY), "192.0.2.1", 5, False, 0.0) is False
 
 
-def test_a_kept_reply_has_the_options_of_any_other():
+def test_a_kept_reply_has_the_options_of_any_other(opened):
     core, cache = opened(["any"])
     key = Key(KEY.qname, 1, 1, is_do=True)
     assert cache.put(key, reply_to(key, (60,)), 3600, 0.0, 22)
@@ -136,7 +149,7 @@ def test_a_kept_reply_has_the_options_of_any_other():
     assert reply.payload == 1232 and reply.answer
 
 
-def test_a_kept_reply_that_is_used_shortly_before_its_end_is_due():
+def test_a_kept_reply_that_is_used_shortly_before_its_end_is_due(opened):
     core, cache = opened(["any"])
     cache.put(KEY, reply_to(KEY, (100,)), 3600, 0.0)
     for now_s, expected in ((10.0, []), (91.0, [KEY]), (92.0, [])):

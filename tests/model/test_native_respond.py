@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dns_node.answer.access import Networks
 from dns_node.answer.cookies import CookieSecrets
-from dns_node.answer.respond import AnswerSettings, Client, respond
+from dns_node.answer.respond import AnswerSettings, Client, Recurse, respond
 from dns_node.store.generation import current_generation, generation_path
 from dns_node.store.reader import Reader
 from tests.answer.ask import TCP, UDP
@@ -24,9 +24,12 @@ pytestmark = pytest.mark.skipif(native is None, reason="the native core is not b
 
 NOW_S = 1_750_000_000.0
 SECRETS = CookieSecrets(b"0123456789abcdef", (b"fedcba9876543210",))
-SETTINGS = AnswerSettings(identity=b"node-0", version=b"dns-node 1", cookie_secrets=SECRETS)
+SETTINGS = AnswerSettings(
+    identity=b"node-0", version=b"dns-node 1", cookie_secrets=SECRETS,
+    recursion=Networks(["2001:db8::1", "192.0.2.54"]),
+)  # fmt: skip
 CLIENTS = [UDP, UDP, TCP, Client("2001:db8::1", 5353), Client("::ffff:192.0.2.1", 53),
-           Client("192.0.2.1", 0)]  # fmt: skip
+           Client("192.0.2.1", 0), Client("192.0.2.54", 4000)]  # fmt: skip
 
 
 @contextmanager
@@ -54,6 +57,7 @@ def compare(view, core, octets, client):
     if reply is False:
         return False
     expected = respond(octets, view, client, NOW_S, SETTINGS)
+    assert not isinstance(expected, Recurse), "only the definition knows what to resolve"
     assert reply == getattr(expected, "octets", None)
     if reply is None:
         return None
@@ -69,7 +73,9 @@ def ask_around(random, queries):
     with stores(*zones) as (view, core):
         for _ in range(queries):
             client = random.choice(CLIENTS)
-            assert compare(view, core, a_query(random, zones), client) is not False
+            query = a_query(random, zones)
+            if compare(view, core, query, client) is False:
+                assert isinstance(respond(query, view, client, NOW_S, SETTINGS), Recurse)
             compare(view, core, an_odd_query(random, zones), client)
 
 

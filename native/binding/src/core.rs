@@ -110,8 +110,9 @@ impl Core {
             None => CookieSecrets::default(),
         };
         let query = networks(&query)?;
+        let recursion = std::mem::take(&mut self.server.settings.recursion);
         self.server.settings =
-            Settings { identity, version, query, idle_timeout_s, cookie_secrets };
+            Settings { identity, version, query, recursion, idle_timeout_s, cookie_secrets };
         self.server.settings_changed();
         Ok(())
     }
@@ -156,9 +157,8 @@ impl Core {
         recursion: Vec<String>,
         cache_octets_max: usize,
     ) -> PyResult<()> {
+        self.server.settings.recursion = networks(&recursion)?;
         let kept = &mut self.server.kept;
-        kept.is_open = !recursion.is_empty();
-        kept.recursion = networks(&recursion)?;
         if kept.cache.size_octets_max() != cache_octets_max {
             kept.cache = MessageCache::new(cache_octets_max);
         }

@@ -12,6 +12,10 @@ pub const QR: u16 = 0x8000;
 pub const AA: u16 = 0x0400;
 /// TC.
 pub const TC: u16 = 0x0200;
+/// RD.
+pub const RD: u16 = 0x0100;
+/// RA.
+const RA: u16 = 0x0080;
 /// What a reply takes from the query: opcode, RD and CD.
 const COPIED: u16 = 0x7800 | 0x0100 | 0x0010;
 
@@ -63,6 +67,8 @@ pub struct Exchange<'x> {
     pub settings: &'x Settings,
     /// What answers its COOKIE option.
     pub cookie: Cookie,
+    /// Whether the client may have questions resolved.
+    pub may_recurse: bool,
 }
 
 impl<'x> Exchange<'x> {
@@ -77,6 +83,7 @@ impl<'x> Exchange<'x> {
     ) -> Result<Exchange<'x>, Decision> {
         scratch.subject = None;
         scratch.facts = ERROR;
+        scratch.is_to_resolve = false;
         if octets.len() < HEADER_SIZE_OCTETS || octets[2] & 0x80 != 0 || client.port == 0 {
             return Err(Decision::Drop);
         }
@@ -92,12 +99,14 @@ impl<'x> Exchange<'x> {
         let cookie = Cookie::answer(&query, client, now_s, &settings.cookie_secrets);
         scratch.facts.has_cookie = cookie.is_there();
         scratch.facts.has_good_cookie = cookie.is_good;
-        Ok(Exchange { query, client, settings, cookie })
+        let may_recurse = settings.recursion.lists(client.address);
+        Ok(Exchange { query, client, settings, cookie, may_recurse })
     }
 
     /// The flags of a reply, without AA and TC.
     pub fn flags(&self, rcode: u16) -> u16 {
-        QR | self.query.flags & COPIED | rcode & 15
+        let ra = if self.may_recurse { RA } else { 0 };
+        QR | self.query.flags & COPIED | ra | rcode & 15
     }
 
     /// The counts of a reply without records but the OPT.

@@ -31,13 +31,21 @@ impl Owners {
     }
 }
 
-/// Put into *sections* what answers *qname*, which is there already, and *qtype*; with *is_do*
-/// proofs too.
+/// What is to be put into sections beside what answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes {
+    /// Proofs.
+    pub is_do: bool,
+    /// No referral: the name that is left to be resolved instead.
+    pub leads_onward: bool,
+}
+
+/// Put into *sections* what answers *qname*, which is there already, and *qtype*.
 pub fn look_up<'a>(
     view: &Snapshot<'a>,
     qname: Place,
     qtype: u16,
-    is_do: bool,
+    wishes: Wishes,
     owners: &mut Owners,
     sections: &mut Sections<'a, '_>,
 ) -> Result<(), Damage> {
@@ -48,13 +56,17 @@ pub fn look_up<'a>(
         if !owners.name.set(sections.names.get(name)) {
             return Err(Damage("a name in an rdata"));
         }
-        let Some(zone) = zone_for(view, &mut owners.name, qtype)? else {
+        let Some(zone) = zone_for(view, &mut owners.name, qtype, wishes.leads_onward)? else {
+            if wishes.leads_onward {
+                sections.onward = Some(name);
+            }
             if count == 1 {
                 (sections.rcode, sections.is_authoritative) = (REFUSED, false);
             }
             return Ok(());
         };
-        let mut step = Step { view, zone, is_do, owners, sections };
+        let Wishes { is_do, leads_onward } = wishes;
+        let mut step = Step { view, zone, is_do, leads_onward, owners, sections };
         let Some(target) = step.take(name, qtype)? else { return Ok(()) };
         // A loop ends with the first name that comes again.
         let octets = sections.names.get(target);
@@ -67,13 +79,19 @@ pub fn look_up<'a>(
     }
 }
 
-fn zone_for(view: &Snapshot<'_>, owner: &mut Owner, qtype: u16) -> Result<Option<Zone>, Damage> {
+fn zone_for(
+    view: &Snapshot<'_>,
+    owner: &mut Owner,
+    qtype: u16,
+    leads_onward: bool,
+) -> Result<Option<Zone>, Damage> {
     let depth = owner.depth();
     let zone = view.enclosing_zone(owner, depth)?;
     match zone {
         // The parent side of a cut knows about DS (RFC 4035 section 3.1.4.1).
         Some(own) if qtype == DS && own.depth == depth && depth > 0 => {
-            Ok(view.enclosing_zone(owner, depth - 1)?.or(zone))
+            let parent = view.enclosing_zone(owner, depth - 1)?;
+            Ok(if leads_onward { parent } else { parent.or(zone) })
         }
         _ => Ok(zone),
     }
@@ -84,6 +102,7 @@ struct Step<'x, 'a, 's> {
     view: &'x Snapshot<'a>,
     zone: Zone,
     is_do: bool,
+    leads_onward: bool,
     owners: &'x mut Owners,
     sections: &'x mut Sections<'a, 's>,
 }
@@ -115,6 +134,7 @@ impl<'a> Step<'_, 'a, '_> {
                 }
             }
             Found::DName(depth, rrset) => return self.follow_dname(name, qtype, depth, rrset),
+            Found::Referral(..) if self.leads_onward => self.sections.onward = Some(name),
             Found::Referral(cut, node) => self.refer(cut, node)?,
             Found::NoData(node, wildcard) => self.deny_type(node, wildcard)?,
             Found::NxDomain(closest) => self.deny_name(qtype, closest)?,

@@ -8,8 +8,8 @@ use crate::edns::{
     payload_size_octets_max, INVALID_QUERY_TYPE, NOT_AUTHORITATIVE, NOT_READY, OTHER_ERROR,
     PROHIBITED,
 };
-use crate::exchange::{Exchange, AA, TC};
-use crate::lookup::{look_up, Owners, REFUSED};
+use crate::exchange::{Exchange, AA, RD, TC};
+use crate::lookup::{look_up, Owners, Wishes, REFUSED};
 use crate::message::{finish, Message, Suffixes};
 use crate::pages::Damage;
 use crate::query::{FORMERR, HEADER_SIZE_OCTETS, NOERROR, QUERY};
@@ -48,6 +48,8 @@ pub struct Settings {
     pub version: Vec<u8>,
     /// Who may ask.
     pub query: Networks,
+    /// Whose questions are resolved.
+    pub recursion: Networks,
     /// What a TCP client hears that asks for it (RFC 7828).
     pub idle_timeout_s: u32,
     /// What server cookies are made with; without any, COOKIE options are like unknown ones.
@@ -60,6 +62,7 @@ impl Default for Settings {
             identity: Vec::new(),
             version: Vec::new(),
             query: Networks::any(),
+            recursion: Networks::default(),
             idle_timeout_s: 10,
             cookie_secrets: CookieSecrets::default(),
         }
@@ -99,6 +102,9 @@ pub struct Scratch {
     suffixes: Suffixes,
     pub(crate) subject: Option<Place>,
     pub(crate) facts: Facts,
+    /// The punt is of a question that no zone of ours has a part of the answer to, and that the
+    /// client may have resolved.
+    pub(crate) is_to_resolve: bool,
 }
 
 impl Default for Scratch {
@@ -110,6 +116,7 @@ impl Default for Scratch {
             suffixes: Suffixes::default(),
             subject: None,
             facts: ERROR,
+            is_to_resolve: false,
         }
     }
 }
@@ -279,8 +286,14 @@ impl Exchange<'_> {
         let qname = scratch.names.put_question(query.qname());
         let entries = recycle(std::mem::take(&mut scratch.entries));
         let mut sections = Sections::new(&mut scratch.names, entries);
-        let found = look_up(view, qname, query.qtype, is_do, &mut scratch.owners, &mut sections);
-        let Sections { rcode, is_authoritative, subject, mut entries, .. } = sections;
+        let wishes = Wishes { is_do, leads_onward: self.may_recurse && query.flags & RD != 0 };
+        let found = look_up(view, qname, query.qtype, wishes, &mut scratch.owners, &mut sections);
+        let Sections { rcode, is_authoritative, subject, onward, mut entries, .. } = sections;
+        if found.is_ok() && onward.is_some() {
+            scratch.is_to_resolve = entries.is_empty();
+            scratch.entries = recycle(entries);
+            return Ok(Decision::Punt);
+        }
         let mut flags = self.flags(rcode);
         if is_authoritative {
             flags |= AA;

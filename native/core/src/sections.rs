@@ -123,6 +123,8 @@ pub struct Sections<'a, 's> {
     pub aliases: usize,
     /// The name that the answer is about when replies are counted.
     pub subject: Option<Place>,
+    /// The name whose answer lies elsewhere, when the client may have that resolved.
+    pub onward: Option<Place>,
     /// The names.
     pub names: &'s mut Names,
     /// The RRsets, in the order in which they were put.
@@ -139,6 +141,7 @@ impl<'a, 's> Sections<'a, 's> {
             is_authoritative: true,
             aliases: 0,
             subject: None,
+            onward: None,
             names,
             entries,
             counts: [0; 3],

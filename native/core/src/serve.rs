@@ -7,7 +7,6 @@ use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use crate::access::Networks;
 use crate::cookies::CookieSecrets;
 use crate::counters::{Counter, Places, Tally};
 use crate::message_cache::MessageCache;
@@ -84,7 +83,7 @@ pub struct Server {
     pub limiter: Limiter,
     /// Whether cookies are made and checked, by the secrets of the block.
     pub has_cookies: bool,
-    /// The message cache, and who may have what is in it.
+    /// The message cache.
     pub kept: Kept,
     store: Option<Store>,
     datagrams: Datagrams,
@@ -106,12 +105,11 @@ impl Server {
         numbers: &'static [AtomicU64],
         block: Option<SharedBlock<'static>>,
     ) -> Self {
-        let (recursion, cache) = (Networks::default(), MessageCache::new(0));
         Server {
             settings: Settings::default(),
             limiter: Limiter { limits: RateLimits::off(), block },
             has_cookies: true,
-            kept: Kept { is_open: false, recursion, cache, due: Vec::new() },
+            kept: Kept { cache: MessageCache::new(0), due: Vec::new() },
             store: None,
             datagrams: Datagrams::new(),
             stream: vec![0; STREAM_ROOM_OCTETS].into_boxed_slice(),

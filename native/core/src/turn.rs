@@ -3,23 +3,19 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use crate::access::Networks;
 use crate::ahead::Ahead;
 use crate::cookies::{answer_cookie, COOKIES_SIZE_OCTETS};
 use crate::counters::{Counter, Tally};
 use crate::edns::{payload_size_octets_max, Opt};
 use crate::kept_reply::{Asked, Key};
 use crate::message_cache::MessageCache;
-use crate::query::{is_cookie, Query, HEADER_SIZE_OCTETS, NOERROR, QUERY};
+use crate::query::{is_cookie, Query, NOERROR, QUERY};
 use crate::rate::{RateLimits, Verdict};
 use crate::respond::{respond_limited, Client, Decision, Scratch, Settings};
 use crate::shared_block::SharedBlock;
 use crate::snapshot::Snapshot;
 
-const AA: u8 = 0x04;
-const RD: u8 = 0x01;
 const CD: u16 = 0x0010;
-const REFUSED: u8 = 5;
 
 /// What answers a query: `respond`, and other things in tests.
 pub type Responder =
@@ -35,10 +31,6 @@ pub struct Limiter {
 
 /// Replies to questions that were resolved for a client.
 pub struct Kept {
-    /// Whether there is anyone who may have them.
-    pub is_open: bool,
-    /// Who may have them.
-    pub recursion: Networks,
     /// The message cache.
     pub cache: MessageCache,
     /// Questions whose replies are due for a refresh: name in lower case, type, class, and an octet
@@ -93,7 +85,7 @@ impl<'a> Turn<'a> {
         let (responder, view, settings) = (self.responder, self.view.as_ref(), self.settings);
         let (scratch, now_s) = (&mut *self.scratch, self.now.s);
         let mut decision = responder(query, view, client, now_s, settings, scratch, room);
-        if self.kept.is_open && self.is_to_resolve(query, client, decision, room) {
+        if decision == Decision::Punt && self.scratch.is_to_resolve {
             decision = self.find_kept(query, client, room);
         } else if !client.is_tcp {
             let Some(limited) = self.limit(decision, query, client, room) else {
@@ -154,26 +146,6 @@ impl<'a> Turn<'a> {
             }
         }
         Some(decision)
-    }
-
-    /// Whether the client may have a question resolved, and the zones do not answer it.
-    fn is_to_resolve(
-        &self,
-        query: &[u8],
-        client: &Client,
-        decision: Decision,
-        reply: &[u8],
-    ) -> bool {
-        let is_open = match decision {
-            Decision::Drop => false,
-            Decision::Punt => true,
-            // A referral, or no zone of ours.
-            Decision::Reply(_) => reply[2] & AA == 0 && matches!(reply[3] & 15, 0 | REFUSED),
-        };
-        is_open
-            && query.len() > HEADER_SIZE_OCTETS
-            && query[2] & RD != 0
-            && self.kept.recursion.lists(client.address)
     }
 
     fn find_kept(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
