@@ -1,9 +1,12 @@
 """What policy says of a question: the values that it and its callers share."""
 
+from typing import Final
+
 import msgspec
 
+from dns_node.answer.query import SERVFAIL
 from dns_node.answer.respond import Client
-from dns_node.resolver.question import Outcome, Question
+from dns_node.resolver.question import Outcome, Question, Security
 from dns_node.zone.rrset import WireName
 
 
@@ -57,3 +60,14 @@ class NameServers(msgspec.Struct, frozen=True, gc=False):
 
     cut: WireName
     servers: tuple[tuple[WireName, tuple[bytes, ...]], ...]
+
+
+_BOGUS: Final = frozenset(range(6, 13))
+"""The info codes of RFC 8914 that tell of failed validation."""
+
+
+def is_bogus(outcome: Outcome) -> bool:
+    """Say whether there is no answer because validation failed: no rule makes one of it."""
+    return outcome.security is Security.BOGUS or (
+        outcome.rcode == SERVFAIL and any(error.code in _BOGUS for error in outcome.errors)
+    )
