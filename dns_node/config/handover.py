@@ -39,6 +39,10 @@ def worker_settings(launch: Launch) -> dict[str, Any]:
     return {
         "query": list(settings.access.query),
         "proxy": list(settings.access.proxy),
+        "recursion": {
+            "clients": list(settings.access.recursion),
+            "section": json.loads(msgspec.json.encode(settings.recursion)),
+        },
         "cookies": settings.cookies.enabled,
         "rate_limit": {
             "mode": rate_limit.mode,

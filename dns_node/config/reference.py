@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from dns_node.config import links, protection, schema
+from dns_node.config import links, protection, recursion, schema
 from dns_node.config.shape import REQUIRED
 
 BEGIN = "<!-- made from dns_node/config/schema.py -->"
@@ -25,6 +25,10 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("`limits`", "limits.", schema.Limits),
     ("`rate_limit`", "rate_limit.", protection.RateLimit),
     ("`cookies`", "cookies.", protection.Cookies),
+    ("`recursion`", "recursion.", recursion.Recursion),
+    ("`recursion.routes`: one route", "recursion.routes.N.", recursion.Route),
+    ("`recursion.limits`", "recursion.limits.", recursion.QuestionLimits),
+    ("`recursion.cache`", "recursion.cache.", recursion.Cache),
     ("`logging`", "logging.", schema.Logging),
     ("`cluster`", "cluster.", links.Cluster),
     ("`cluster.tls`", "cluster.tls.", links.Tls),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dns_node.config.address import Address
 from dns_node.config.links import Cluster, Tls
 from dns_node.config.protection import Cookies, RateLimit
+from dns_node.config.recursion import Recursion
 from dns_node.config.section import section_shape
 from dns_node.config.shape import (
     Reading,
@@ -132,6 +133,13 @@ class Access:
 
     query: tuple[str, ...] = setting(
         list_of(network()), "Who gets answers; everyone else gets REFUSED.", ["any"], is_live=True
+    )
+    recursion: tuple[str, ...] = setting(
+        list_of(network()),
+        "Whose questions are resolved when no zone of ours answers them; everyone else gets a "
+        "referral or REFUSED.",
+        ["127.0.0.0/8", "::1"],
+        is_live=True,
     )
     proxy: tuple[str, ...] = setting(
         list_of(network()),
@@ -286,6 +294,9 @@ class General:
     limits: Limits = setting(section_shape(Limits), "Bounds.", {})
     rate_limit: RateLimit = setting(section_shape(RateLimit), "Limits of answers over UDP.", {})
     cookies: Cookies = setting(section_shape(Cookies), "DNS cookies.", {})
+    recursion: Recursion = setting(
+        section_shape(Recursion), "How questions are resolved that our zones don't answer.", {}
+    )
     logging: Logging = setting(section_shape(Logging), "What is logged, and where.", {})
     cluster: Cluster = setting(section_shape(Cluster), "How the nodes talk to each other.", {})
     kv: Kv = setting(section_shape(Kv), "Bounds of the `kv` text protocol.", {})

@@ -80,6 +80,8 @@ class Cluster:
             },
             **(settings or {}),
         }
+        # A test asks the Internet for nothing unless it says so.
+        self.config["access"] = {"recursion": [], **(settings or {}).get("access", {})}
         self.write_config()
         self.processes: dict[int, NodeProcess] = {}
         self.arguments: dict[int, list[str]] = {}
