@@ -1,0 +1,347 @@
+"""The RRset cache (L2) of one worker: RRsets, absences and failures, each with its time.
+
+* What is kept replaces what was there unless that lives and is more to be believed: secure before
+  not secure, then by `Rank`.  Bogus data is not kept at all.
+* A TTL is between the settings' bounds (the lower one does not hold for secure data, whose TTL ends
+  with its signature, nor for absences) and falls with every second.
+* A name that does not exist has nothing below it (RFC 8020).  Data at or below a name, and its
+  absence of one type, say that the name exists: whichever was heard last counts.
+* What is over is kept for `stale_max_s` more, for the day on which nobody answers (RFC 8767).
+* Entries lie in numbered slots.  Where room is needed, a hand goes round over the slots and takes
+  what was not used since it came by; of what was used it passes over at most `CHANCES_MAX` for one
+  new entry.  `sweep` has a hand of its own and takes what nobody may be told any more.
+
+Only class IN is kept.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from dns_node.resolver.negative import PROOFS_SIZE_OCTETS_MAX, WHOLE_NAME, Denied, Unresolved
+from dns_node.resolver.question import ExtendedError, Held, Question, Security
+from dns_node.resolver.rank import Rank
+from dns_node.resolver.rrset_entry import (
+    Entry,
+    Found,
+    Kept,
+    Key,
+    aged,
+    data_size_octets,
+    failure_key,
+    size_octets_of,
+)
+from dns_node.resolver.settings import CacheSettings
+from dns_node.zone.names import ancestors, is_subdomain
+from dns_node.zone.rrset import WireName
+
+RRSET_SIZE_OCTETS_MAX: Final = 65_536
+CHANCES_MAX: Final = 32
+DUE_DIVISOR: Final = 10
+"""The first use in the last tenth of an entry's life says that it is due for a refresh."""
+
+FAILURE_TTL_S_MIN: Final = 1
+FAILURE_TTL_S_MAX: Final = 300
+"""RFC 9520 section 3.2."""
+
+_CNAME: Final = 5
+_DNAME: Final = 39
+
+
+class RRsetCache:
+    """The cache; it holds at most *size_octets_max*.
+
+    Of *settings* the bounds of TTLs and of stale data count.  With *cuts_insecure* unset, only an
+    absence that is proven hides the names below.
+    """
+
+    def __init__(
+        self,
+        size_octets_max: int,
+        settings: CacheSettings = CacheSettings(),  # noqa: B008 (it is immutable)
+        *,
+        cuts_insecure: bool = True,
+    ):
+        self.size_octets_max = size_octets_max
+        self.settings = settings
+        self.cuts_insecure = cuts_insecure
+        self.hits = self.misses = self.evictions = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.size_octets = 0
+        self._entries: dict[Key, Entry] = {}
+        self._slots: list[Entry | None] = []
+        self._free: list[int] = []
+        self._hand = 0
+        self._next_swept = 0
+        self._nxdomains = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    # What comes in
+
+    def put(self, held: Held, rank: Rank, now_s: float, *, until_s: float | None = None) -> bool:
+        """Keep an RRset, until *until_s* at most; return False when it is not kept.
+
+        What a child zone says of its own name servers and their addresses is not to outlive what
+        its parent says (ghost domains): *until_s* is for that.
+        """
+        rrset, settings = held.rrset, self.settings
+        ttl_s = min(rrset.ttl_s, settings.ttl_max_s)
+        if held.security is not Security.SECURE:
+            ttl_s = max(ttl_s, settings.ttl_min_s)
+        if until_s is not None:
+            ttl_s = min(ttl_s, int(until_s - now_s))
+        if held.security is Security.BOGUS or not rrset.rdatas:
+            return False
+        return self._put((held.owner, rrset.rrtype), held, rank, now_s, ttl_s)
+
+    def put_denied(self, denied: Denied, ttl_s: int, rank: Rank, now_s: float) -> bool:
+        """Keep an absence for *ttl_s* at most; return False when it is not kept."""
+        if denied.security is Security.BOGUS:
+            return False
+        if data_size_octets(denied.authority) > PROOFS_SIZE_OCTETS_MAX:
+            return False
+        ttl_s = min(ttl_s, self.settings.negative_ttl_max_s)
+        return self._put((denied.owner, denied.rrtype), denied, rank, now_s, ttl_s)
+
+    def put_failure(
+        self,
+        question: Question,
+        ttl_s: int,
+        now_s: float,
+        errors: tuple[ExtendedError, ...] = (),
+        *,
+        is_cd: bool = False,
+    ) -> bool:
+        """Keep that *question* could not be answered.  What failed in validation alone is no
+        failure for those who ask with CD: their failures are kept apart."""
+        ttl_s = min(max(ttl_s, FAILURE_TTL_S_MIN), FAILURE_TTL_S_MAX)
+        kept = Unresolved(question, errors)
+        return self._put(failure_key(question, is_cd), kept, 0, now_s, ttl_s)
+
+    def _put(self, key: Key, kept: Kept, rank: int, now_s: float, ttl_s: int) -> bool:
+        size_octets = size_octets_of(kept)
+        if ttl_s <= 0 or size_octets > min(RRSET_SIZE_OCTETS_MAX, self.size_octets_max // 4):
+            return False
+        entry = Entry(key, kept, rank, now_s, ttl_s, size_octets)
+        old = self._entries.get(key)
+        if old is not None:
+            if not old.is_over(now_s) and old.strength > entry.strength:
+                return False
+            self._remove(old)
+        if key[1] == WHOLE_NAME:
+            self._nxdomains += 1
+        elif self._nxdomains and rank >= Rank.ANSWER:
+            self._show(key[0], entry)
+        if self.size_octets + size_octets > self.size_octets_max:
+            self._make_room(size_octets)
+        if self._free:
+            entry.slot = self._free.pop()
+            self._slots[entry.slot] = entry
+        else:
+            entry.slot = len(self._slots)
+            self._slots.append(entry)
+        self._entries[key] = entry
+        self.size_octets += size_octets
+        return True
+
+    def _show(self, owner: WireName, entry: Entry) -> None:
+        """Forget that *owner* or a name above it does not exist: *entry* shows that it does."""
+        for ancestor in ancestors(owner):
+            hiding = self._entries.get((ancestor, WHOLE_NAME))
+            if hiding is not None and hiding.strength[0] <= entry.strength[0]:
+                self._remove(hiding)
+
+    # What goes out
+
+    def find(
+        self,
+        owner: WireName,
+        rrtype: int,
+        now_s: float,
+        *,
+        rank_min: Rank = Rank.ANSWER,
+        allows_stale: bool = False,
+    ) -> Found | None:
+        """Return the RRset, that there is none, or that *owner* or a name above does not exist.
+
+        Aliases are not looked at; see `find_alias`.  Stale data is the last thing that is told.
+        """
+        entry = self._entries.get((owner, rrtype))
+        if entry is not None and entry.rank < rank_min:
+            entry = None
+        if entry is not None and now_s - entry.stored_s < entry.ttl_s:
+            if not self._nxdomains or not self._is_hidden(owner, entry, now_s):
+                self.hits += 1
+                return self._found(entry, now_s)
+            entry = None
+        hiding = self._nxdomain(owner, now_s, rank_min, False) if self._nxdomains else None
+        if hiding is not None:
+            self.hits += 1
+            return self._found(hiding, now_s)
+        self.misses += 1
+        if not allows_stale:
+            return None
+        if entry is None or now_s - entry.stored_s >= entry.ttl_s + self.settings.stale_max_s:
+            entry = self._nxdomain(owner, now_s, rank_min, True) if self._nxdomains else None
+        return None if entry is None else self._found(entry, now_s, is_stale=True)
+
+    def find_alias(
+        self, owner: WireName, now_s: float, *, allows_stale: bool = False
+    ) -> Found | None:
+        """Return the CNAME of *owner*, or else the DNAME of the nearest name above it."""
+        stale_s = self.settings.stale_max_s if allows_stale else 0
+        rrtype = _CNAME
+        for ancestor in ancestors(owner):
+            entry = self._entries.get((ancestor, rrtype))
+            rrtype = _DNAME
+            if entry is None or type(entry.kept) is not Held or entry.rank < Rank.ANSWER:
+                continue
+            age_s = now_s - entry.stored_s
+            if age_s < entry.ttl_s:
+                return self._found(entry, now_s)
+            if age_s < entry.ttl_s + stale_s:
+                return self._found(entry, now_s, is_stale=True)
+        return None
+
+    def find_failure(
+        self, question: Question, now_s: float, *, is_cd: bool = False
+    ) -> Unresolved | None:
+        """Return that *question* could not be answered lately."""
+        entry = self._entries.get(failure_key(question, is_cd))
+        if entry is None or now_s - entry.stored_s >= entry.ttl_s:
+            return None
+        assert isinstance(entry.kept, Unresolved), "failures have keys of their own"
+        entry.is_used = True
+        return entry.kept
+
+    def _is_hidden(self, owner: WireName, entry: Entry, now_s: float) -> bool:
+        """Say whether it was heard after *entry* came that its name does not exist."""
+        hiding = self._entries.get((owner, WHOLE_NAME))
+        return (
+            hiding is not None
+            and hiding is not entry
+            and hiding.stored_s >= entry.stored_s
+            and not hiding.is_over(now_s)
+            and hiding.strength[0] >= entry.strength[0]
+        )
+
+    def _nxdomain(
+        self, owner: WireName, now_s: float, rank_min: int, allows_stale: bool
+    ) -> Entry | None:
+        """Return the absence of *owner* or of a name above it."""
+        stale_s = self.settings.stale_max_s if allows_stale else 0
+        for ancestor in ancestors(owner):
+            entry = self._entries.get((ancestor, WHOLE_NAME))
+            if (
+                entry is not None
+                and entry.rank >= rank_min
+                and now_s - entry.stored_s < entry.ttl_s + stale_s
+                and (ancestor == owner or self.cuts_insecure or entry.strength[0])
+            ):
+                return entry
+        return None
+
+    def _found(self, entry: Entry, now_s: float, *, is_stale: bool = False) -> Found:
+        """Return *entry* with what is left of its TTL."""
+        age_s = max(0, int(now_s - entry.stored_s))
+        ttl_s = self.settings.stale_ttl_s if is_stale else entry.ttl_s - age_s
+        is_due = False
+        if entry.is_used and not entry.was_due and not is_stale:
+            is_due = entry.was_due = ttl_s <= entry.ttl_s // DUE_DIVISOR
+        entry.is_used = True
+        kept = entry.kept
+        assert not isinstance(kept, Unresolved), "failures have keys of their own"
+        if isinstance(kept, Held):
+            return Found(aged(kept, ttl_s), ttl_s, Rank(entry.rank), is_stale, is_due)
+        authority = tuple(aged(held, ttl_s) for held in kept.authority)
+        denied = Denied(kept.owner, kept.rrtype, authority, kept.security)
+        return Found(denied, ttl_s, Rank(entry.rank), is_stale, is_due)
+
+    # What is forgotten
+
+    def flush_name(self, owner: WireName) -> int:
+        """Forget everything about *owner* itself; return how many entries that were."""
+        return self._flush(key for key in self._entries if key[0] == owner)
+
+    def flush_subtree(self, apex: WireName) -> int:
+        """Forget everything about *apex* and the names below it."""
+        return self._flush(key for key in self._entries if is_subdomain(key[0], apex))
+
+    def flush_type(self, rrtype: int, owner: WireName | None = None) -> int:
+        """Forget what is known of one type, of all names or of *owner*."""
+        return self._flush(
+            key
+            for key in self._entries
+            if key[1] & 0xFFFF == rrtype and (owner is None or key[0] == owner)
+        )
+
+    def flush_all(self) -> int:
+        """Forget everything."""
+        number = len(self._entries)
+        self._clear()
+        return number
+
+    def sweep(self, now_s: float, slots_max: int) -> int:
+        """Forget what nobody may be told any more in the next *slots_max* slots; return how many
+        entries that were."""
+        gone, stale_s = 0, self.settings.stale_max_s
+        for _ in range(min(slots_max, len(self._slots))):
+            self._next_swept %= len(self._slots)
+            entry = self._slots[self._next_swept]
+            self._next_swept += 1
+            if entry is None:
+                continue
+            kept_s = entry.ttl_s if entry.is_failure else entry.ttl_s + stale_s
+            if now_s - entry.stored_s >= kept_s:
+                self._remove(entry)
+                gone += 1
+        return gone
+
+    def _flush(self, keys: Iterator[Key]) -> int:
+        found = list(keys)
+        for key in found:
+            self._remove(self._entries[key])
+        return len(found)
+
+    def _make_room(self, size_octets: int) -> None:
+        chances, slots = CHANCES_MAX, self._slots
+        while self.size_octets + size_octets > self.size_octets_max:
+            self._hand %= len(slots)
+            entry = slots[self._hand]
+            self._hand += 1
+            if entry is None:
+                continue
+            if entry.is_used and chances:
+                chances -= 1
+                entry.is_used = False
+            else:
+                self.evictions += 1
+                self._remove(entry)
+
+    def _remove(self, entry: Entry) -> None:
+        del self._entries[entry.key]
+        self._slots[entry.slot] = None
+        self._free.append(entry.slot)
+        self.size_octets -= entry.size_octets
+        if entry.key[1] == WHOLE_NAME:
+            self._nxdomains -= 1
+
+    # What survives a restart
+
+    def dump(self, now_s: float) -> Iterator[Entry]:
+        """Yield what lives and is more than a failure; the cache is not to change meanwhile."""
+        for entry in self._entries.values():
+            if not entry.is_over(now_s) and not entry.is_failure:
+                yield entry
+
+    def load(self, entries: Iterable[Entry], now_s: float) -> int:
+        """Keep what lives of *entries*, which were dumped when the same clock said less; return
+        how many were kept."""
+        number = 0
+        for entry in entries:
+            if 0 <= now_s - entry.stored_s < entry.ttl_s:
+                number += self._put(entry.key, entry.kept, entry.rank, entry.stored_s, entry.ttl_s)
+        return number
