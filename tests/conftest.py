@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-NOT_SKIPPED_IN_CI = ("tests/backup/", "tests/chaos/", "tests/end_to_end/", "tests/supervisor/")
+NOT_SKIPPED_IN_CI = (
+    "tests/backup/", "tests/chaos/", "tests/end_to_end/", "tests/rpl/", "tests/supervisor/",
+)  # fmt: skip
 
 
 @pytest.hookimpl(wrapper=True)
