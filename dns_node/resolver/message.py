@@ -171,7 +171,10 @@ class _Reader:
             length = octets[offset]
             if not length:
                 offset += 1
-                name = (head + octets[segment:offset]).lower()
+                tail = name = octets[segment:offset].lower()
+                if segment != start:
+                    names[segment] = tail
+                    name = head.lower() + tail
                 break
             if length < 64:
                 offset += length + 1
@@ -196,7 +199,7 @@ class _Reader:
         self.room -= len(name)
         if self.room < 0:
             raise WireError("the names are too long together")
-        names[start] = names[segment] = name
+        names[start] = name
         return name, end or offset
 
     def records(
