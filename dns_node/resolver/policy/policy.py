@@ -17,6 +17,7 @@ from dns_node.resolver.policy.rpz_match import PolicyZone
 from dns_node.resolver.policy.special_names import SpecialNames
 from dns_node.resolver.policy.verdict import Answered, NameServers, Request, Resolve, Verdict
 from dns_node.resolver.question import Outcome, Question
+from dns_node.zone.names import ROOT
 from dns_node.zone.rrset import WireName
 
 
@@ -95,7 +96,9 @@ class Policy:
             self._dns64 = Dns64(settings.dns64_prefixes, settings.dns64_excluded)
         self._rebinding: Rebinding | None = None
         if settings.private_networks:
-            allowed = (*settings.private_names, *settings.routes)
+            # A route for everything says nothing of where its names may lead.
+            routes = tuple(suffix for suffix in settings.routes if suffix != ROOT)
+            allowed = (*settings.private_names, *routes)
             self._rebinding = Rebinding(settings.private_networks, allowed)
         self._rpz = Rpz(zones, find_name_servers, breaks_dnssec=settings.rpz_breaks_dnssec)
 
@@ -135,7 +138,7 @@ class Policy:
         elif self._dns64 is not None and self._is_for_dns64(request):
             parts = self._dns64.answer(request.question)
         else:
-            return (yield from self._plain(request))
+            return (yield from self._filtered(request))
         try:
             question = next(parts)
             while True:
@@ -151,11 +154,15 @@ class Policy:
         return self._dns64 is not None and self._dns64.concerns(request)
 
     def _plain(self, request: Request) -> Steps:
-        """The way of a question without DNS64."""
+        """The way of a question that stands for another."""
         if self._special is not None:
             outcome = self._special.answer(request.question)
             if outcome is not None:
                 return Answered(outcome)
+        return (yield from self._filtered(request))
+
+    def _filtered(self, request: Request) -> Steps:
+        """The way of a question that goes outside."""
         if self.zones:
             verdict = yield from self._rpz.steps(request)
         else:
@@ -163,6 +170,4 @@ class Policy:
         if self._rebinding is None or not isinstance(verdict, Answered) or verdict.rule:
             return verdict
         outcome = self._rebinding.protect(verdict.outcome)
-        if outcome is verdict.outcome:
-            return verdict
-        return Answered(outcome, verdict.is_shared)
+        return verdict if outcome is verdict.outcome else Answered(outcome, verdict.is_shared)
