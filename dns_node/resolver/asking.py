@@ -29,7 +29,7 @@ _UDP, _TCP = Transport.UDP, Transport.TCP
 class Manner:
     """How a server is asked: the flags of a question, and by which transport."""
 
-    __slots__ = ("has_edns", "is_cd", "is_rd", "is_recheck", "transport")
+    __slots__ = ("has_cookie", "has_edns", "is_cd", "is_rd", "is_recheck", "transport")
 
     def __init__(self, transport: Transport, has_edns: bool, is_rd: bool, is_cd: bool):
         self.transport = transport
@@ -37,6 +37,7 @@ class Manner:
         self.is_rd = is_rd
         self.is_cd = is_cd
         self.is_recheck = False
+        self.has_cookie = False
 
 
 def first_manner(
@@ -73,6 +74,8 @@ def ask(
         event = yield
         response = take(inquiry, name_server, question, manner, event)
         if response is not True:
+            # A cookie that only we and the server know, or a handshake, says who answers.
+            inquiry.is_spoof_proof = manner.transport is not _UDP or manner.has_cookie
             return response or None
     return None
 
@@ -205,6 +208,7 @@ def _wants_other_edns(
                 manner.transport = _TCP
             return is_udp
         name_server.server_cookie = cookie[8:]
+        manner.has_cookie = True
     elif name_server.server_cookie:
         if is_udp and not manner.is_recheck:
             inquiry.step("no cookie where there was one: once more over TCP")

@@ -19,6 +19,7 @@ from dns_node.resolver.question import (
     Step,
     Transport,
 )
+from dns_node.zone.rrset import WireName
 
 if TYPE_CHECKING:
     from dns_node.resolver.resolver import LocalData, Resolver
@@ -34,16 +35,25 @@ class Inquiry:
     *actions* are those that were decided and not yet handed out.  *errors* explain failures, for
     the outcome; *steps* is None when nobody wants them.  *on_the_way* are the questions about
     addresses and keys that are being resolved for others: one of them again is a circle.
-    *minimised* counts the names that were asked on the way down (RFC 9156).
+    *minimised* counts the names that were asked on the way down (RFC 9156).  *address_lookups* of
+    name servers count by cut.  *answered_by* said what was heard last; *is_spoof_proof*: it came
+    by a way that is hard to forge.  *has_stale*: the cache holds what was true before.
+    *was_failed*: it is known from before that there is no answer.
     """
 
     __slots__ = (
         "actions",
+        "address_lookups",
+        "answered_by",
         "began_s",
         "budget",
+        "delegations",
         "errors",
+        "has_stale",
+        "is_bogus",
         "is_cd",
         "is_refresh",
+        "is_spoof_proof",
         "local",
         "minimised",
         "now_s",
@@ -53,7 +63,8 @@ class Inquiry:
         "resolver",
         "serial",
         "steps",
-        "visited",
+        "validates",
+        "was_failed",
     )
 
     def __init__(
@@ -81,7 +92,17 @@ class Inquiry:
         self.on_the_way: list[Question] = []
         self.minimised = 0
         self.serial = 0
-        self.visited: list[object] = []
+        self.delegations = resolver.delegations
+        self.address_lookups: dict[WireName, int] = {}
+        self.validates = resolver.validator is not None and not is_cd
+        self.answered_by: NameServer | None = None
+        self.has_stale = self.is_bogus = self.was_failed = self.is_spoof_proof = False
+
+    @property
+    def asks_with_cd(self) -> bool:
+        """Whether resolvers are asked for what they may think is bogus: it is judged here, or by
+        the client (RFC 6840 section 5.9)."""
+        return self.is_cd or self.validates
 
     def send(
         self, name_server: NameServer, transport: Transport, query: bytes, timeout_s: float

@@ -5,7 +5,7 @@ longest ago is forgotten first.  Nothing here decides what is true: only whom to
 long to wait.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from dns_node.resolver.question import Server
@@ -171,14 +171,14 @@ def choose(
     tries: dict[NameServer, int],
     apex: WireName,
     now_s: float,
-    random: int,
+    chance: Callable[[int], int],
 ) -> NameServer | None:
     """Return the one of *candidates* to ask next for the zone at *apex*, None when all are lame
     or left alone.
 
     *tries* is how often each was asked already for the question at hand: those asked least come
-    first, among them the quick ones; *random* (32 bits) decides between equals, and lets one in
-    about twenty asks go to any of them, so that what is known stays true.
+    first, among them the quick ones; *chance* decides between equals, and lets one in about twenty
+    asks go to any of them, so that what is known stays true.
     """
     usable: list[NameServer] = []
     fewest = 1 << 30
@@ -194,6 +194,7 @@ def choose(
             usable.append(candidate)
     if len(usable) <= 1:
         return usable[0] if usable else None
+    random = chance(32)
     if random % 20:
         limit_s = min(candidate.expected_s for candidate in usable) + BAND_S
         usable = [candidate for candidate in usable if candidate.expected_s <= limit_s]

@@ -1,20 +1,31 @@
 """The resolver of one worker: its caches, and the resolutions that use them."""
 
+import math
 from collections.abc import Callable
 
 import msgspec
 
 from dns_node.answer.sections import Sections
-from dns_node.resolver.question import Question, Server
+from dns_node.resolver import chain
+from dns_node.resolver.delegation import Delegation, Delegations
+from dns_node.resolver.dnssec.validator import Validator
+from dns_node.resolver.inquiry import Inquiry, Part
+from dns_node.resolver.name_servers import NameServer, NameServers
+from dns_node.resolver.question import Held, Outcome, Question, Security, Server
 from dns_node.resolver.resolution import Resolution
-from dns_node.resolver.settings import ResolverSettings
+from dns_node.resolver.root_hints import ROOT_HINTS
+from dns_node.resolver.rrset_cache import RRsetCache
+from dns_node.resolver.settings import Mode, ResolverSettings
 from dns_node.zone.rrset import WireName
 
 Chance = Callable[[int], int]
 """``chance(bits)`` returns an unpredictable integer of so many bits (`secrets.randbits`)."""
 
 LocalData = Callable[[Question], Sections | None]
-"""What our own zones say to a question (`answer.lookup.look_up`, with DO), None outside them."""
+"""What our own zones say to a question (`answer.lookup.look_up`, with DO), None outside them.  A
+referral says where a zone cut of ours leads; `Sections.onward`, where the rest is to be found."""
+
+ROOT = b"\0"
 
 
 class AskableServer(msgspec.Struct, frozen=True, gc=False):
@@ -36,11 +47,27 @@ class AskableCut(msgspec.Struct, frozen=True, gc=False):
 
 
 class Resolver:
-    """What a worker needs to resolve: settings, caches, validator, what it knows of servers."""
+    """What a worker needs to resolve: settings, caches, validator, what it knows of servers.
+
+    Time is that of the real-time clock, in seconds.
+    """
 
     def __init__(self, settings: ResolverSettings, chance: Chance):
         self.settings = settings
         self.chance = chance
+        self.cache = RRsetCache(
+            settings.cache.rrset_cache_octets,
+            settings.cache,
+            cuts_insecure=not settings.validates,
+        )
+        self.validator = Validator(settings) if settings.validates else None
+        self.name_servers = NameServers()
+        self.delegations = Delegations()
+        self.fallback: Delegations | None = None
+        """The cuts of recursion where forwarders do not answer, None where that is not wanted."""
+        self.hint_addresses: dict[WireName, list[NameServer]] = {}
+        self.hints = self._hints()
+        self._configure()
 
     def resolve(
         self,
@@ -59,14 +86,119 @@ class Resolver:
         *local*: our own zones, for the names that aliases and delegations lead to; the question
         itself is looked up there too.
         """
-        raise NotImplementedError
+        inquiry = Inquiry(
+            self,
+            question,
+            now_s,
+            is_cd=is_cd,
+            is_refresh=is_refresh,
+            wants_steps=wants_steps,
+            local=local,
+        )
+        return Resolution(inquiry, chain.resolve(inquiry))
 
     def askable_cut(self, qname: WireName, now_s: float) -> AskableCut | None:
         """Return the deepest known cut for *qname* if its servers may be asked by the shortcut."""
-        raise NotImplementedError
+        delegation = self.delegations.deepest(qname, now_s)
+        if delegation is None or delegation.is_forwarder or delegation.failed_until_s > now_s:
+            return None
+        apex = delegation.apex
+        validator = self.validator
+        if validator and validator.security_of(apex, now_s) is not Security.INSECURE:
+            return None
+        good = sorted(
+            (
+                known
+                for known in delegation.servers
+                if known.answered
+                and not known.timeouts
+                and known.server_cookie == b""
+                and not known.is_lame(apex, now_s)
+                and not known.is_over_tcp(now_s)
+            ),
+            key=lambda known: known.rtt_s,
+        )
+        if not good:
+            return None
+        servers = tuple(
+            AskableServer(known.server, known.rtt_s, known.has_edns(now_s), known.mixes_case)
+            for known in good
+        )
+        return AskableCut(apex, servers, delegation.expires_s)
 
     def note_shortcut(
         self, server: Server, *, answered: int, failed: int, rtt_s: float, now_s: float
     ) -> None:
         """Take note of what the shortcut saw of a server since the last note."""
-        raise NotImplementedError
+        known = self.name_servers.of(server)
+        known.asked += answered + failed
+        if answered:
+            known.answered += answered - 1
+            known.note_reply(rtt_s)
+        for _ in range(min(failed, 2)):
+            known.note_failure(now_s)
+
+    def find_rrset(
+        self, inquiry: Inquiry, question: Question, depth: int
+    ) -> Part[tuple[Held, ...] | None]:
+        """Resolve *question* for the resolver's own use; see `chain.find_rrset`."""
+        return chain.find_rrset(inquiry, question, depth)
+
+    def find_stale(self, inquiry: Inquiry) -> Outcome | None:
+        """Return the stale answer to the inquiry's question, None when there is none."""
+        return chain.find_stale(inquiry)
+
+    def flush(self, apex: WireName | None = None) -> int:
+        """Forget all that was learnt of *apex* and the names below it, of all with None; return
+        how many entries that were."""
+        if self.validator is not None:
+            self.validator.flush(apex)
+        gone = self.delegations.flush(apex)
+        if self.fallback is not None:
+            gone += self.fallback.flush(apex)
+        if apex is None:
+            return gone + self.cache.flush_all()
+        return gone + self.cache.flush_subtree(apex)
+
+    def sweep(self, now_s: float, entries_max: int) -> int:
+        """Forget what is over, looking at about *entries_max* entries; return how many went."""
+        gone = self.cache.sweep(now_s, entries_max) + self.delegations.sweep(now_s, entries_max)
+        if self.fallback is not None:
+            gone += self.fallback.sweep(now_s, entries_max)
+        if self.validator is not None:
+            gone += self.validator.sweep(now_s, entries_max)
+        return gone
+
+    def _hints(self) -> Delegation:
+        settings, found = self.settings, self.hint_addresses
+        for name, address in settings.hints or ROOT_HINTS:
+            if settings.does_ipv6 if ":" in address else settings.does_ipv4:
+                server = Server(address, settings.server_port)
+                found.setdefault(name, []).append(self.name_servers.of(server))
+        servers = [known for each in found.values() for known in each]
+        return Delegation(ROOT, tuple(found), servers, [], math.inf)
+
+    def _configure(self) -> None:
+        settings = self.settings
+        if settings.mode is not Mode.RECURSIVE and settings.upstreams:
+            in_parallel = settings.in_parallel if settings.mode is Mode.PARALLEL else 1
+            root = self._configured(
+                ROOT, settings.upstreams, is_forwarder=True, is_tls=settings.is_upstream_tls
+            )
+            root.in_parallel = in_parallel
+            self.delegations.configure(root)
+            if settings.falls_back:
+                self.fallback = Delegations()
+        for route in settings.routes:
+            made = self._configured(
+                route.suffix, route.servers, is_forwarder=not route.is_stub, is_tls=route.is_tls
+            )
+            for delegations in (self.delegations, self.fallback):
+                if delegations is not None:
+                    delegations.configure(made)
+
+    def _configured(
+        self, apex: WireName, servers: tuple[Server, ...], *, is_forwarder: bool, is_tls: bool
+    ) -> Delegation:
+        known = [self.name_servers.of(server) for server in servers]
+        return Delegation(apex, (), known, [], math.inf, is_forwarder=is_forwarder, is_tls=is_tls)

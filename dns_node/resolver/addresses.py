@@ -1,0 +1,103 @@
+"""Addresses of name servers that came without glue (RFC 1034 section 5.3.3, RFC 9471).
+
+What a delegation can make us look up is bounded: so many names per cut and question, addresses per
+name, and levels of delegations that need delegations (NXNSAttack, self-pointing delegations).
+"""
+
+import ipaddress
+from typing import Final
+
+from dns_node.resolver.asking import shown_name
+from dns_node.resolver.delegation import Delegation
+from dns_node.resolver.inquiry import Inquiry, Part
+from dns_node.resolver.name_servers import NameServer
+from dns_node.resolver.question import Held, Question, Server
+from dns_node.zone.rrset import WireName
+
+A: Final = 1
+AAAA: Final = 28
+
+ABSENT_S: Final = 60.0
+"""For how long a name server is believed to have no address."""
+UNKNOWN_S: Final = 5.0
+"""For how long it is not looked up again when that failed."""
+
+
+def find_more(inquiry: Inquiry, delegation: Delegation, depth: int) -> Part[bool]:
+    """Look up names of servers of *delegation* until one has an address that was not known; say
+    whether there is one.  Raises BudgetExceeded."""
+    limits = inquiry.resolver.settings.limits
+    if depth >= limits.depth_max:
+        inquiry.step("too many delegations need delegations")
+        return False
+    while delegation.pending:
+        looked_up = inquiry.address_lookups.get(delegation.apex, 0)
+        if looked_up >= limits.address_lookups_per_cut_max:
+            inquiry.step("enough names of servers were looked up")
+            return False
+        inquiry.address_lookups[delegation.apex] = looked_up + 1
+        at = inquiry.resolver.chance(16) % len(delegation.pending)
+        name = delegation.pending.pop(at)
+        known = len(delegation.servers)
+        yield from _find(inquiry, delegation, name, depth)
+        if len(delegation.servers) > known:
+            return True
+    return False
+
+
+def _find(inquiry: Inquiry, delegation: Delegation, name: WireName, depth: int) -> Part[None]:
+    """Look up the addresses of *name*."""
+    settings, now_s = inquiry.resolver.settings, inquiry.now_s
+    found: list[NameServer] = []
+    is_certain = True
+    for qtype, does in ((A, settings.does_ipv4), (AAAA, settings.does_ipv6)):
+        question = Question(name, qtype)
+        if not does or (found and qtype == AAAA):
+            continue
+        if question in inquiry.on_the_way:
+            # Its address can only be learnt from itself.
+            inquiry.step(f"a circle of delegations at {shown_name(name)}")
+            continue
+        inquiry.budget.draw_address_lookup()
+        inquiry.on_the_way.append(question)
+        try:
+            helds = yield from inquiry.resolver.find_rrset(inquiry, question, depth + 1)
+        finally:
+            inquiry.on_the_way.pop()
+        if helds is None:
+            is_certain = False
+        else:
+            found += servers_of(inquiry, helds)
+    if found:
+        inquiry.delegations.add_servers(delegation, found)
+    else:
+        delegation.absent[name] = now_s + (ABSENT_S if is_certain else UNKNOWN_S)
+
+
+def servers_of(inquiry: Inquiry, helds: tuple[Held, ...]) -> list[NameServer]:
+    """Return the servers at the addresses in *helds*, those of families that we do."""
+    resolver = inquiry.resolver
+    settings = resolver.settings
+    found: list[NameServer] = []
+    for held in helds:
+        rrset = held.rrset
+        if rrset.rrtype == A and settings.does_ipv4 or rrset.rrtype == AAAA and settings.does_ipv6:
+            for rdata in rrset.rdatas[: settings.limits.addresses_per_name_server_max]:
+                server = Server(address_text(rdata), settings.server_port)
+                found.append(resolver.name_servers.of(server))
+    return found
+
+
+def retry_absent(delegation: Delegation, now_s: float) -> None:
+    """Let the names whose addresses could not be found be looked up again when it is time."""
+    over = [name for name, until_s in delegation.absent.items() if until_s <= now_s]
+    for name in over:
+        del delegation.absent[name]
+        delegation.pending.append(name)
+
+
+def address_text(octets: bytes) -> str:
+    """Return the text of an address of 4 or 16 octets."""
+    if len(octets) == 4:
+        return f"{octets[0]}.{octets[1]}.{octets[2]}.{octets[3]}"
+    return str(ipaddress.IPv6Address(octets))

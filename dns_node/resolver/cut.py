@@ -1,0 +1,108 @@
+"""One question to the servers of one zone, until one of them says something that helps."""
+
+from typing import Final
+
+from dns_node.answer.query import NOTAUTH, REFUSED
+from dns_node.resolver import addresses, asking
+from dns_node.resolver.budget import BudgetExceeded
+from dns_node.resolver.delegation import Delegation
+from dns_node.resolver.inquiry import Inquiry, Part
+from dns_node.resolver.name_servers import NameServer, choose
+from dns_node.resolver.question import Question
+from dns_node.resolver.scrub import scrub
+from dns_node.resolver.scrubbed import Failure, Lame, Scrubbed
+
+TRIES_MAX: Final = 4
+"""How often one server is asked for one question: three retries (RFC 9520 section 3.1)."""
+_NEVER: Final = 1 << 20
+
+NO_REACHABLE_AUTHORITY: Final = 22
+NETWORK_ERROR: Final = 23
+
+
+def ask_cut(
+    inquiry: Inquiry,
+    delegation: Delegation,
+    question: Question,
+    depth: int,
+    avoided: frozenset[NameServer] = frozenset(),
+) -> Part[Scrubbed | None]:
+    """Return what a server of *delegation* says to *question*, None when none says anything.
+
+    It is no `Failure` and not `Lame`: servers that say so are passed over.  Those in *avoided* are
+    not asked.  Raises BudgetExceeded.
+    """
+    now_s = inquiry.now_s
+    if delegation.failed_until_s > now_s:
+        inquiry.explain(NO_REACHABLE_AUTHORITY, "the servers gave no answer a moment ago")
+        return None
+    if delegation.absent:
+        addresses.retry_absent(delegation, now_s)
+    tries: dict[NameServer, int] = dict.fromkeys(avoided, _NEVER)
+    has_reply = False
+    try:
+        while True:
+            name_server = choose(
+                delegation.servers, tries, delegation.apex, inquiry.now_s, inquiry.resolver.chance
+            )
+            number = _NEVER if name_server is None else tries.get(name_server, 0)
+            if number and delegation.pending:
+                is_more = yield from addresses.find_more(inquiry, delegation, depth)
+                if is_more:
+                    continue
+            if name_server is None or number >= TRIES_MAX:
+                break
+            response = yield from asking.ask(
+                inquiry,
+                name_server,
+                question,
+                number,
+                is_rd=delegation.is_forwarder,
+                is_cd=delegation.is_forwarder and inquiry.asks_with_cd,
+                is_tls=delegation.is_tls,
+            )
+            tries[name_server] = number + 1
+            if response is None:
+                continue
+            scrubbed = scrub(
+                response,
+                question,
+                delegation.apex,
+                is_forwarder=delegation.is_forwarder,
+                is_spoof_proof=inquiry.is_spoof_proof,
+            )
+            kind = type(scrubbed)
+            if kind is not Failure and kind is not Lame:
+                if delegation.failures:
+                    delegation.note_answer()
+                inquiry.answered_by = name_server
+                return scrubbed
+            tries[name_server] = _NEVER
+            has_reply |= _pass_over(inquiry, delegation, name_server, scrubbed)
+    except BudgetExceeded:
+        if not has_reply and len(tries) > len(avoided):
+            delegation.note_failure(inquiry.now_s)
+        raise
+    if not has_reply:
+        delegation.note_failure(inquiry.now_s)
+    inquiry.explain(NO_REACHABLE_AUTHORITY, f"at {asking.shown_name(delegation.apex)}")
+    return None
+
+
+def _pass_over(
+    inquiry: Inquiry, delegation: Delegation, name_server: NameServer, scrubbed: Scrubbed
+) -> bool:
+    """Take note of why a server is of no use; say whether it may be for other questions."""
+    address = name_server.server.address
+    if isinstance(scrubbed, Failure):
+        rcode = scrubbed.rcode
+        inquiry.explain(NETWORK_ERROR, f"{address} answers with rcode {rcode}")
+        inquiry.step(f"{address} answers with rcode {rcode}")
+        if rcode not in (REFUSED, NOTAUTH) or delegation.is_forwarder:
+            return True
+    elif isinstance(scrubbed, Lame):
+        inquiry.step(f"{address} is of no use: {scrubbed.reason}")
+        if delegation.is_forwarder:
+            return True
+    name_server.note_lame(delegation.apex, inquiry.now_s)
+    return False

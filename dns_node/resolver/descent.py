@@ -1,0 +1,112 @@
+"""The way down from the deepest known cut to the zone that answers (RFC 1034 section 5.3.3)."""
+
+from typing import Final
+
+from dns_node.resolver import priming
+from dns_node.resolver.addresses import AAAA, A, servers_of
+from dns_node.resolver.asking import shown_name
+from dns_node.resolver.cut import ask_cut
+from dns_node.resolver.delegation import Delegation, ds_question
+from dns_node.resolver.dnssec.verdict import Claim
+from dns_node.resolver.inquiry import Inquiry, Part
+from dns_node.resolver.minimise import next_name
+from dns_node.resolver.name_servers import NameServer
+from dns_node.resolver.question import Question
+from dns_node.resolver.rank import Rank
+from dns_node.resolver.scrubbed import Alias, Answer, NoData, NxDomain, Referral, Scrubbed
+from dns_node.zone.find import parent
+
+DS: Final = 43
+_ROOT: Final = b"\0"
+
+
+def descend(
+    inquiry: Inquiry,
+    question: Question,
+    depth: int,
+    avoided: frozenset[NameServer] = frozenset(),
+    local: Delegation | None = None,
+) -> Part[tuple[Scrubbed, Delegation, Question] | None]:
+    """Return what the zone that answers *question* says, whose servers said it, and to which
+    question (that for a name above may be enough); None when no server says anything.
+    Raises BudgetExceeded.
+
+    A DS is asked of the zone above (RFC 4035 section 3.1.4.1).  *local* is a cut of a zone of ours
+    at or above the name: nothing above it is asked.
+    """
+    qname, resolver = question.qname, inquiry.resolver
+    # The side of a cut that is above knows the DS.
+    start = parent(qname) if question.qtype == DS and qname != _ROOT else qname
+    delegation = inquiry.delegations.deepest(start, inquiry.now_s)
+    if local is not None and (delegation is None or len(delegation.apex) <= len(local.apex)):
+        delegation = local
+    if delegation is None:
+        delegation = yield from priming.prime(inquiry)
+    known = delegation.apex
+    minimises = resolver.settings.minimises_qname and question.qtype != DS
+    while True:
+        name = qname
+        if minimises and not delegation.is_forwarder and len(qname) > len(known):
+            name = next_name(qname, known, inquiry.minimised)
+        if name == qname:
+            scrubbed = yield from ask_cut(inquiry, delegation, question, depth, avoided)
+            if scrubbed is None:
+                return None
+            if type(scrubbed) is not Referral:
+                return scrubbed, delegation, question
+            if scrubbed.cut == qname and question.qtype == DS:
+                # It does not know of DS: then there is none, and nobody proves it.
+                return NoData((), qname, None, (), Rank.ANSWER, 0), delegation, question
+        else:
+            inquiry.minimised += 1
+            asked = Question(name, A, question.qclass)
+            scrubbed = yield from ask_cut(inquiry, delegation, asked, depth, avoided)
+            match scrubbed:
+                case Referral():
+                    pass
+                case Answer(aliases=()) | NoData(aliases=()):
+                    known = name
+                    continue
+                case NxDomain(aliases=()) if delegation.apex == _ROOT:
+                    # Nothing is below what does not exist (RFC 8020).
+                    return scrubbed, delegation, asked
+                case Answer() | Alias() if scrubbed.aliases[0].rrset.rrtype == 5:
+                    known = name
+                    continue
+                case _:
+                    # Some servers deny names that have only names below them (RFC 9156 section 3).
+                    minimises = False
+                    continue
+        inquiry.budget.draw_referral()
+        delegation = accept(inquiry, delegation, scrubbed)
+        known = delegation.apex
+
+
+def accept(inquiry: Inquiry, above: Delegation, referral: Referral) -> Delegation:
+    """Return the delegation that *referral*, by the servers of *above*, makes; it is kept."""
+    resolver, now_s = inquiry.resolver, inquiry.now_s
+    settings = resolver.settings
+    limits, cache = settings.limits, settings.cache
+    apex = referral.cut
+    names = referral.name_servers.rrset.rdatas[: limits.name_servers_max]
+    servers = servers_of(inquiry, referral.glue)
+    types = {A: settings.does_ipv4, AAAA: settings.does_ipv6}
+    with_glue = {held.owner for held in referral.glue if types[held.rrset.rrtype]}
+    ttl_s = min(referral.name_servers.rrset.ttl_s, cache.ttl_max_s)
+    ds = None
+    if referral.authority:
+        is_ds = referral.authority[0].rrset.rrtype == DS
+        answer, proofs = (referral.authority, ()) if is_ds else ((), referral.authority)
+        ds = Claim(ds_question(apex), 0, answer, proofs, above.apex)
+    delegation = Delegation(
+        apex,
+        names,
+        list(dict.fromkeys(servers)),
+        [name for name in names if name not in with_glue],
+        now_s + ttl_s,
+        ds=ds,
+    )
+    inquiry.delegations.put(delegation)
+    if inquiry.steps is not None:
+        inquiry.step(f"referred to {shown_name(apex)} ({len(names)} servers, {ttl_s} s)")
+    return delegation
