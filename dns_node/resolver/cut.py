@@ -52,25 +52,10 @@ def ask_cut(
                     continue
             if name_server is None or number >= TRIES_MAX:
                 break
-            response = yield from asking.ask(
-                inquiry,
-                name_server,
-                question,
-                number,
-                is_rd=delegation.is_forwarder,
-                is_cd=delegation.is_forwarder and inquiry.asks_with_cd,
-                is_tls=delegation.is_tls,
-            )
+            scrubbed = yield from _ask_server(inquiry, delegation, name_server, question, number)
             tries[name_server] = number + 1
-            if response is None:
+            if scrubbed is None:
                 continue
-            scrubbed = scrub(
-                response,
-                question,
-                delegation.apex,
-                is_forwarder=delegation.is_forwarder,
-                is_spoof_proof=inquiry.is_spoof_proof,
-            )
             kind = type(scrubbed)
             if kind is not Failure and kind is not Lame:
                 if delegation.failures:
@@ -87,6 +72,35 @@ def ask_cut(
         delegation.note_failure(inquiry.now_s)
     inquiry.explain(NO_REACHABLE_AUTHORITY, f"at {asking.shown_name(delegation.apex)}")
     return None
+
+
+def _ask_server(
+    inquiry: Inquiry,
+    delegation: Delegation,
+    name_server: NameServer,
+    question: Question,
+    tries: int,
+) -> Part[Scrubbed | None]:
+    """Return what one server says to *question*, scrubbed; None when it says nothing."""
+    is_forwarder = delegation.is_forwarder
+    response = yield from asking.ask(
+        inquiry,
+        name_server,
+        question,
+        tries,
+        is_rd=is_forwarder,
+        is_cd=is_forwarder and inquiry.asks_with_cd,
+        is_tls=delegation.is_tls,
+    )
+    if response is None:
+        return None
+    return scrub(
+        response,
+        question,
+        delegation.apex,
+        is_forwarder=is_forwarder,
+        is_spoof_proof=inquiry.is_spoof_proof,
+    )
 
 
 def _pass_over(

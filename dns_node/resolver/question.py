@@ -123,9 +123,9 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of a question.
 
     *answer* holds the alias chain in its order and the RRset that was asked for; *authority* the
-    SOA and the proofs of what is absent; *additional* what a policy tells beside.  *ttl_s* is how long the whole may be kept, 0 for not at
-    all.  *is_stale*: from the cache, after its time (RFC 8767).  *steps* are empty unless they were
-    asked for.
+    SOA and the proofs of what is absent; *additional* what a policy tells beside.  *ttl_s* is how
+    long the whole may be kept, 0 for not at all.  *is_stale*: from the cache, after its time (RFC
+    8767).  *steps* are empty unless they were asked for.
     """
 
     rcode: int

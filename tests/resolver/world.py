@@ -242,7 +242,8 @@ class World:
         settings.setdefault("validates", False)
         settings.setdefault("does_ipv6", False)
         made = tuple(
-            (parse_name(f"{letter}.root."), address) for letter, address in zip("abc", hints)
+            (parse_name(f"{letter}.root."), address)
+            for letter, address in zip("abcdefghijklm", hints, strict=False)
         )
         return Resolver(ResolverSettings(hints=made, **settings), self.random.getrandbits)
 
