@@ -72,7 +72,9 @@ class CacheSettings(msgspec.Struct, frozen=True):
 class ResolverSettings(msgspec.Struct, frozen=True):
     """All of it.  *upstreams* are for the modes other than RECURSIVE, *in_parallel* of them asked
     at once in PARALLEL, where replies with *success_rcodes* end the asking; *hints* are (name,
-    address) of root servers.  *trust_anchors* are DS or DNSKEY records (owner, type, rdata).
+    address) of root servers.  *trust_anchors* are DS or DNSKEY records (owner, type, rdata), empty
+    for those of the root.  *accepts_sha1*: what SHA-1 signed is validated and not just insecure
+    (RFC 9905).  *synthesizes*: absent names are answered from proofs that were seen (RFC 8198).
     """
 
     mode: Mode = Mode.RECURSIVE
@@ -90,6 +92,8 @@ class ResolverSettings(msgspec.Struct, frozen=True):
     mixes_case: bool = True
     has_cookies: bool = True
     validates: bool = True
+    accepts_sha1: bool = False
+    synthesizes: bool = True
     trust_anchors: tuple[tuple[WireName, int, bytes], ...] = ()
     negative_anchors: tuple[WireName, ...] = ()
     local_names: tuple[WireName, ...] = ()

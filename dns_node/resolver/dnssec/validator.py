@@ -1,8 +1,13 @@
 """The validator of one worker: what it trusts, what it knows of zones, and how to ask it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 from dns_node.resolver.budget import Budget
+from dns_node.resolver.dnssec.anchors import ROOT_ANCHORS, Anchors, NegativeAnchors, Row
+from dns_node.resolver.dnssec.chain import Chain, Knowledge
+from dns_node.resolver.dnssec.judgement import Judgement
+from dns_node.resolver.dnssec.keys import Algorithms
+from dns_node.resolver.dnssec.trust import TrustStore
 from dns_node.resolver.dnssec.verdict import Claim, Need, Synthesis, Verdict
 from dns_node.resolver.question import Question, Security
 from dns_node.resolver.settings import ResolverSettings
@@ -13,27 +18,82 @@ Validation = Generator[Need, Claim | None, Verdict]
 
 
 class Validator:
-    """Trust anchors, the keys of zones that were seen, and proofs of what is absent."""
+    """Trust anchors, the keys of zones that were seen, and proofs of what is absent.
+
+    Times are those of the real-time clock.  With ``settings.validates`` off every claim is
+    INDETERMINATE, and nothing is needed.
+    """
 
     def __init__(self, settings: ResolverSettings):
         self.settings = settings
+        self.negative_anchors = NegativeAnchors(settings.negative_anchors)
+        self.anchors = Anchors(settings.trust_anchors or ROOT_ANCHORS)
+        self._knowledge = Knowledge(
+            Algorithms.chosen(settings.accepts_sha1),
+            self.anchors,
+            self.negative_anchors,
+            TrustStore(),
+            settings.cache.failure_ttl_s,
+        )
 
     def validate(self, claim: Claim, budget: Budget, now_s: float) -> Validation:
-        """Return the validation of *claim*; *now_s* is the time of the real-time clock."""
-        raise NotImplementedError
+        """Return the validation of *claim*."""
+        if not self.settings.validates:
+            return Verdict(Security.INDETERMINATE, claim.answer, claim.authority, rcode=claim.rcode)
+        chain = Chain(self._knowledge, budget, now_s)
+        verdict = yield from Judgement(chain, claim).verdict()
+        return verdict
 
     def synthesize(self, question: Question, now_s: float) -> Synthesis | None:
         """Answer *question* from proofs that were seen (RFC 8198), None where they do not say."""
-        raise NotImplementedError
+        return None
 
     def security_of(self, zone: WireName, now_s: float) -> Security | None:
-        """Return what is known of *zone* without asking anybody, None for nothing."""
-        raise NotImplementedError
+        """Return what is known of *zone* without asking anybody, None for nothing.
+
+        What is INSECURE needs no validation, and stays so until the time is over for which the
+        zone above said so.
+        """
+        if not self.settings.validates:
+            return Security.INSECURE
+        anchor = self.anchors.closest(zone)
+        if anchor is None:
+            return Security.INSECURE
+        negative = self.negative_anchors.closest(zone, now_s)
+        if negative is not None and len(negative) >= len(anchor):
+            return Security.INSECURE
+        trust = self._knowledge.trusts.find(zone, now_s)
+        return None if trust is None else trust.security
+
+    def look_at_anchors(self, budget: Budget, now_s: float) -> Generator[Need, Claim | None, None]:
+        """Ask for the keys of the zones with a trust anchor that are due (RFC 5011 section 2.3).
+
+        To be called every hour or more often; it does nothing where nothing is due.
+        """
+        for zone in self.anchors.due(now_s):
+            # What becomes of it says when it is due again.
+            self.anchors.failed(zone, now_s)
+            chain = Chain(self._knowledge, budget, now_s)
+            yield from chain.look_at_anchor(zone)
+
+    def anchor_rows(self) -> tuple[Row, ...]:
+        """Return what is to be kept of the trust anchors over a restart."""
+        self._knowledge.anchors_changed = False
+        return self.anchors.rows()
+
+    @property
+    def has_changed_anchors(self) -> bool:
+        """Whether there are rows that `anchor_rows` has not yet given."""
+        return self._knowledge.anchors_changed
+
+    def load_anchor_rows(self, rows: Iterable[Row]) -> None:
+        """Take up what an earlier run kept of the trust anchors."""
+        self.anchors.load(rows)
 
     def flush(self, apex: WireName | None = None) -> None:
         """Forget what is known of zones at and below *apex*, of all with None."""
-        raise NotImplementedError
+        self._knowledge.trusts.flush(apex)
 
     def sweep(self, now_s: float, entries_max: int) -> int:
         """Forget what is over among the next so many entries; return how many that were."""
-        raise NotImplementedError
+        return self._knowledge.trusts.sweep(now_s, entries_max)

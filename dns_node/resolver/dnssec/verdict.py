@@ -87,8 +87,10 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     are those that were checked; what the claim held beside what is needed is left out.  The whole
     is as *security* says: BOGUS means that nothing of it may be used.
 
-    *denial_zone* is the zone whose NSEC or NSEC3 proved a secure absence.  *is_wildcard*: an RRset
-    of the answer was made from a wildcard, so that the proofs in *authority* belong to it.
+    *rcode* is that of the claim, or what was proved in its place: a name that exists does so, even
+    where NXDOMAIN was said.  *denial_zone* is the zone whose NSEC or NSEC3 proved a secure absence.
+    *is_wildcard*: an RRset of the answer was made from a wildcard, so that the proofs in
+    *authority* belong to it.
     *errors* explain what is not SECURE; *steps* are lines for WHY.
     """
 
@@ -96,6 +98,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     answer: tuple[Held, ...] = ()
     authority: tuple[Held, ...] = ()
     errors: tuple[ExtendedError, ...] = ()
+    rcode: int = 0
     denial_zone: WireName | None = None
     is_wildcard: bool = False
     steps: tuple[str, ...] = ()

@@ -1,0 +1,341 @@
+"""The validator as a whole: chains of trust over a tree of signed and unsigned zones."""
+
+import msgspec
+import pytest
+
+from dns_node.resolver.budget import BudgetExceeded
+from dns_node.resolver.dnssec.verdict import Claim, ErrorCode
+from dns_node.resolver.question import Security
+from tests.resolver.dnssec.world import World
+from tests.resolver.signing import DAY_S, DNSKEY, DS, NOW_S, SignedZone, UnsignedZone, key, question
+
+LINES = """
+www A 192.0.2.1
+both A 192.0.2.1
+both AAAA 2001:db8::1
+*.w A 192.0.2.2
+a.b.c TXT x
+alias CNAME www
+wild CNAME x.w
+away CNAME www.un.example.
+d DNAME t
+www.t A 192.0.2.9
+"""
+
+
+def tree(denial: str = "nsec", **settings) -> World:
+    """A root, ``example.`` with all kinds of names, a signed and an unsigned child."""
+    signed = SignedZone("sub.example.", "www A 192.0.2.3\n*.w A 192.0.2.4", denial=denial)
+    unsigned = UnsignedZone("un.example.", "www A 192.0.2.5")
+    example = SignedZone("example.", LINES, denial=denial, children=(signed, unsigned))
+    return World(SignedZone(".", children=(example,)), example, signed, unsigned, **settings)
+
+
+@pytest.fixture(scope="module", params=["nsec", "nsec3"])
+def world(request) -> World:
+    return tree(request.param)
+
+
+@pytest.mark.parametrize(
+    ("qname", "qtype", "rcode"),
+    [
+        ("www.example.", "A", 0),
+        ("www.example.", "TXT", 0),
+        ("nx.example.", "A", 3),
+        ("deep.nx.example.", "A", 3),
+        ("b.c.example.", "A", 0),
+        ("x.w.example.", "A", 0),
+        ("y.x.w.example.", "A", 0),
+        ("x.w.example.", "TXT", 0),
+        ("*.w.example.", "A", 0),
+        ("alias.example.", "A", 0),
+        ("wild.example.", "A", 0),
+        ("www.d.example.", "A", 0),
+        ("nx.d.example.", "A", 3),
+        ("d.example.", "DNAME", 0),
+        ("d.example.", "A", 0),
+        ("example.", "SOA", 0),
+        ("example.", "DNSKEY", 0),
+        ("example.", "DS", 0),
+        ("sub.example.", "DS", 0),
+        ("www.sub.example.", "A", 0),
+        ("nx.sub.example.", "A", 3),
+        ("nx.w.sub.example.", "A", 0),
+        (".", "NS", 0),
+        ("nx.", "A", 3),
+        (".", "DS", 0),
+        ("un.example.", "DS", 0),
+    ],
+)
+def test_what_a_signed_zone_says_is_secure(world, qname, qtype, rcode):
+    verdict = world.ask(qname, qtype)
+    assert verdict.security is Security.SECURE, verdict
+    assert verdict.rcode == rcode
+    assert not verdict.errors
+    assert all(held.security is Security.SECURE for held in verdict.answer + verdict.authority)
+
+
+@pytest.mark.parametrize("qname", ["www.un.example.", "nx.un.example.", "un.example."])
+def test_what_is_below_an_insecure_delegation_is_insecure(world, qname):
+    verdict = world.ask(qname)
+    assert verdict.security is Security.INSECURE
+    assert not verdict.errors
+
+
+def test_an_alias_into_an_insecure_zone_stays_secure_itself(world):
+    claim = world.said(question("away.example.", "A"))
+    end = world.said(question("www.un.example.", "A"))
+    whole = msgspec.structs.replace(
+        claim, answer=claim.answer + end.answer, is_open=False, zone=None
+    )
+    verdict = world.validate(whole)
+    assert verdict.security is Security.INSECURE
+    assert [held.security for held in verdict.answer] == [Security.SECURE, Security.INSECURE]
+
+
+def test_without_knowing_whose_servers_were_asked_the_zones_are_found(world):
+    fresh = tree()
+    fresh.hides_zones = True
+    assert fresh.security("www.un.example.") is Security.INSECURE
+    assert fresh.security("www.sub.example.") is Security.SECURE
+    assert fresh.security("nx.example.") is Security.SECURE
+    assert fresh.security("nx.un.example.") is Security.INSECURE
+
+
+def test_a_second_question_needs_nothing_more(world):
+    world.ask("www.sub.example.")
+    world.asked.clear()
+    world.ask("nx.sub.example.")
+    world.ask("www.un.example.")
+    world.ask("www.un.example.")
+    assert ("un.example.", DS, False) not in world.asked[1:]
+    assert len(world.asked) <= 1
+
+
+def test_a_cold_chain_asks_for_a_ds_and_the_keys_of_each_zone_once():
+    world = tree()
+    assert world.security("www.sub.example.") is Security.SECURE
+    assert sorted(world.asked) == sorted(
+        [
+            ("sub.example.", DS, False),
+            ("example.", DS, False),
+            (".", DNSKEY, False),
+            ("example.", DNSKEY, False),
+            ("sub.example.", DNSKEY, False),
+        ]
+    )
+
+
+def unsigned(claim: Claim) -> Claim:
+    """The claim without any signature or proof."""
+    answer = tuple(
+        msgspec.structs.replace(held, rrset=msgspec.structs.replace(held.rrset, signatures=()))
+        for held in claim.answer
+    )
+    authority = tuple(
+        msgspec.structs.replace(held, rrset=msgspec.structs.replace(held.rrset, signatures=()))
+        for held in claim.authority
+        if held.rrset.rrtype == 6
+    )
+    return msgspec.structs.replace(claim, answer=answer, authority=authority)
+
+
+@pytest.mark.parametrize(
+    ("qname", "code"),
+    [
+        ("www.example.", ErrorCode.RRSIGS_MISSING),
+        ("alias.example.", ErrorCode.RRSIGS_MISSING),
+        ("nx.example.", ErrorCode.NSEC_MISSING),
+        ("www.sub.example.", ErrorCode.RRSIGS_MISSING),
+    ],
+)
+def test_signatures_that_were_taken_away_make_bogus(world, qname, code):
+    verdict = world.validate(unsigned(world.said(question(qname, "A"))))
+    assert verdict.security is Security.BOGUS
+    assert [error.code for error in verdict.errors] == [code]
+    assert not verdict.answer and not verdict.authority
+
+
+def test_a_changed_record_makes_bogus(world):
+    claim = world.said(question("www.example.", "A"))
+    held = claim.answer[0]
+    rrset = msgspec.structs.replace(held.rrset, rdatas=(b"\x06\x06\x06\x06",))
+    claim = msgspec.structs.replace(claim, answer=(msgspec.structs.replace(held, rrset=rrset),))
+    verdict = world.validate(claim)
+    assert verdict.security is Security.BOGUS
+    assert verdict.errors[0].code == ErrorCode.BOGUS
+
+
+@pytest.mark.parametrize(
+    ("times", "code"),
+    [
+        ((NOW_S - 9 * DAY_S, NOW_S - 1), ErrorCode.SIGNATURE_EXPIRED),
+        ((NOW_S + 60, NOW_S + DAY_S), ErrorCode.SIGNATURE_NOT_YET_VALID),
+        ((NOW_S + DAY_S, NOW_S - DAY_S), ErrorCode.SIGNATURE_EXPIRED_BEFORE_VALID),
+    ],
+)
+def test_signatures_count_in_their_time_only(times, code):
+    child = SignedZone("example.", "www A 192.0.2.1", inception_s=times[0], expiration_s=times[1])
+    verdict = World(SignedZone(".", children=(child,)), child).ask("www.example.")
+    assert verdict.security is Security.BOGUS
+    assert verdict.errors[0].code == code
+
+
+def test_a_ttl_is_no_longer_than_its_signature_lasts():
+    child = SignedZone("example.", "www A 192.0.2.1", expiration_s=NOW_S + 90)
+    verdict = World(SignedZone(".", children=(child,)), child).ask("www.example.")
+    assert verdict.security is Security.SECURE
+    assert verdict.answer[0].rrset.ttl_s == 90
+
+
+@pytest.mark.parametrize("algorithm", [8, 10, 13, 14, 15, 16])
+def test_every_algorithm_of_today_validates(algorithm):
+    child = SignedZone("example.", "www A 192.0.2.1", algorithms=(algorithm,))
+    world = World(SignedZone(".", children=(child,)), child)
+    assert world.security("www.example.") is Security.SECURE
+
+
+@pytest.mark.parametrize("accepts_sha1", [False, True])
+def test_rfc9905_rsa_with_sha1_counts_only_for_those_who_say_so(accepts_sha1):
+    child = SignedZone("example.", "www A 192.0.2.1", algorithms=(7,))
+    world = World(SignedZone(".", children=(child,)), child, accepts_sha1=accepts_sha1)
+    verdict = world.ask("www.example.")
+    expected = Security.SECURE if accepts_sha1 else Security.INSECURE
+    assert verdict.security is expected
+    if not accepts_sha1:
+        assert verdict.errors[0].code == ErrorCode.UNSUPPORTED_DNSKEY_ALGORITHM
+
+
+def test_a_ds_digest_that_is_not_known_makes_insecure():
+    child = SignedZone("example.", "www A 192.0.2.1")
+    root = SignedZone(".", children=(child,), digest="SHA1")
+    verdict = World(root, child).ask("www.example.")
+    assert verdict.security is Security.INSECURE
+    assert verdict.errors[0].code == ErrorCode.UNSUPPORTED_DS_DIGEST
+
+
+def test_keys_that_the_ds_does_not_name_make_bogus():
+    said = SignedZone("example.", "www A 192.0.2.1")
+    other = (key(13, "stolen", 257),), (key(13, "stolen too"),)
+    real = SignedZone("example.", "www A 192.0.2.1", ksks=other[0], zsks=other[1])
+    world = World(SignedZone(".", children=(said,)), real)
+    verdict = world.ask("www.example.")
+    assert verdict.security is Security.BOGUS
+    assert verdict.errors[0].code == ErrorCode.DNSKEY_MISSING
+    # Perhaps what was kept is old: both were asked for once more from a server.
+    assert ("example.", DS, True) in world.asked and ("example.", DNSKEY, True) in world.asked
+
+
+def test_a_failure_is_kept_for_a_while_and_then_tried_again():
+    child = SignedZone("example.", "www A 192.0.2.1")
+    world = World(SignedZone(".", children=(child,)), child)
+    world.lies[question("example.", "DNSKEY")] = None
+    assert world.security("www.example.") is Security.BOGUS
+    world.asked.clear()
+    assert world.security("www.example.") is Security.BOGUS
+    assert world.asked == []
+    world.lies.clear()
+    world.now_s += 6
+    assert world.security("www.example.") is Security.SECURE
+
+
+def test_what_the_budget_ends_is_no_failure_of_the_zone():
+    child = SignedZone("example.", "www A 192.0.2.1")
+    world = World(SignedZone(".", children=(child,)), child)
+    claim = world.said(question("www.example.", "A"))
+    with pytest.raises(BudgetExceeded):
+        world.validate(claim, world.new_budget(checks_max=3))
+    assert world.security("www.example.") is Security.SECURE
+
+
+def test_an_unsigned_answer_below_a_cut_that_the_same_servers_serve_is_insecure(world):
+    """No referral was seen: the servers of example. also serve un.example."""
+    fresh = tree()
+    claim = fresh.said(question("www.un.example.", "A"))
+    claim = msgspec.structs.replace(claim, zone=b"\x07example\0")
+    assert fresh.validate(claim).security is Security.INSECURE
+
+
+def test_a_delegation_that_the_zone_above_denies_is_bogus(world):
+    """A forged referral to a zone that does not exist, with unsigned answers."""
+    claim = Claim(question("evil.www.example.", "A"), 0, (), (), b"\3www\7example\0")
+    assert world.validate(claim).security is Security.BOGUS
+
+
+def test_a_key_that_is_new_in_the_zone_is_found_before_the_old_set_is_over():
+    old = SignedZone("example.", "www A 192.0.2.1")
+    new = SignedZone("example.", "www A 192.0.2.1", ksks=old.ksks, zsks=(key(13, "new"),))
+    root = SignedZone(".", children=(old,))
+    world = World(root, old)
+    assert world.security("www.example.") is Security.SECURE
+    world.zones[1] = new
+    world.now_s += 60
+    assert world.security("www.example.") is Security.SECURE
+    assert world.asked[-1] == ("example.", DNSKEY, True)
+
+
+def test_two_algorithms_of_which_one_is_unknown_are_secure_by_the_other():
+    child = SignedZone("example.", "www A 192.0.2.1", algorithms=(7, 13))
+    world = World(SignedZone(".", children=(child,)), child)
+    assert world.security("www.example.") is Security.SECURE
+
+
+def test_taking_away_the_signatures_of_the_known_algorithm_is_bogus_not_insecure():
+    child = SignedZone("example.", "www A 192.0.2.1", algorithms=(7, 13))
+    world = World(SignedZone(".", children=(child,)), child)
+
+    def downgraded(claim):
+        held = claim.answer[0]
+        kept = tuple(rdata for rdata in held.rrset.signatures if rdata[2] == 7)
+        rrset = msgspec.structs.replace(held.rrset, signatures=kept)
+        return msgspec.structs.replace(claim, answer=(msgspec.structs.replace(held, rrset=rrset),))
+
+    claim = downgraded(world.said(question("www.example.", "A")))
+    assert world.validate(claim).security is Security.BOGUS
+    world = World(world.zones[0], child)
+    world.lies[question("example.", "DNSKEY")] = downgraded
+    assert world.security("www.example.") is Security.BOGUS
+
+
+def test_negative_trust_anchors_make_insecure_with_the_error_that_says_so():
+    world = tree(negative_anchors=(b"\3sub\7example\0",))
+    verdict = world.ask("www.sub.example.")
+    assert verdict.security is Security.INSECURE
+    assert [error.code for error in verdict.errors] == [ErrorCode.NEGATIVE_TRUST_ANCHOR]
+    assert world.security("www.example.") is Security.SECURE
+    world.validator.negative_anchors.remove(b"\3sub\7example\0")
+    assert world.security("www.sub.example.") is Security.SECURE
+
+
+def test_a_negative_anchor_that_is_added_later_holds_at_once_and_ends():
+    world = tree()
+    assert world.security("www.sub.example.") is Security.SECURE
+    world.validator.negative_anchors.add(b"\3sub\7example\0", NOW_S + 100)
+    assert world.security("www.sub.example.") is Security.INSECURE
+    world.now_s += 100
+    assert world.security("www.sub.example.") is Security.SECURE
+
+
+def test_an_island_of_security_below_an_unsigned_zone_is_secure_by_its_own_anchor():
+    island = SignedZone("island.un.example.", "www A 192.0.2.8")
+    parent = UnsignedZone("un.example.", children=())
+    example = SignedZone("example.", children=(parent,))
+    root = SignedZone(".", children=(example,))
+    anchors = root.anchors() + island.anchors()
+    world = World(root, example, parent, island, trust_anchors=anchors)
+    assert world.security("www.island.un.example.") is Security.SECURE
+    assert world.security("www.un.example.") is Security.INSECURE
+
+
+def test_outside_all_anchors_everything_is_insecure():
+    child = SignedZone("example.", "www A 192.0.2.1")
+    other = SignedZone("other.", "www A 192.0.2.1")
+    world = World(child, other)
+    assert world.security("www.other.") is Security.INSECURE
+    assert world.security("www.example.") is Security.SECURE
+
+
+def test_without_validation_nothing_is_asked_and_all_is_indeterminate():
+    world = tree(validates=False)
+    assert world.security("www.example.") is Security.INDETERMINATE
+    assert world.asked == []
