@@ -1,12 +1,16 @@
 /* load: asks a DNS server questions from a file, and prints one JSON line of figures.
  *
  *   load -d FILE -p PORT [-s ADDRESS] [-l SECONDS] [-w WARM_UP_MS] [-q WINDOW] [-c SOCKETS]
- *        [-r QUERIES_PER_SECOND] [-o FIRST_LINE] [-t TIMEOUT_MS] [-g] [-e] [-T]
+ *        [-r QUERIES_PER_SECOND] [-o FIRST_LINE] [-n QUERIES] [-t TIMEOUT_MS] [-g] [-e] [-T]
  *
  * FILE has one "name TYPE" a line.  Without -r the loop is closed: WINDOW queries are outstanding
  * over SOCKETS connected sockets at all times, which shows what the server can do.  With -r it is
  * open: queries leave at that rate whether or not replies come, and a latency counts from the
  * moment when the query was due, so that a stall of the server is not hidden by a stall of ours.
+ *
+ * With -n it asks that many and ends with the last reply, or when the rest is given up; there is no
+ * warm-up then, and the rate is that until the last question left, since a reply that is repeated
+ * after a second says nothing about it.
  *
  *   -g  bursts leave as one UDP_SEGMENT datagram (a cheaper sender; questions of one length)
  *   -e  with an EDNS OPT record           -T  over TCP, pipelined
@@ -59,7 +63,7 @@ static struct query *queries;
 static size_t query_count, next_query;
 static struct counts counts;
 static struct sockaddr_in server = {.sin_family = AF_INET};
-static uint64_t all_received;
+static uint64_t all_received, questions_left = UINT64_MAX, all_asked_ns, replies_by_then;
 static int slots_per_path = 32, is_gso, has_edns, is_stream;
 
 static void give_up(const char *what) { perror(what); exit(2); }
@@ -251,6 +255,7 @@ static void mark_sent(struct path *path, int taken, int done) {
         path->slots[path->free_slots[path->free_count - 1 - i]].is_busy = 1;
     path->free_count -= done;
     counts.sent += done;
+    questions_left -= done;
     next_query = (next_query + query_count - (taken - done) % query_count) % query_count;
 }
 
@@ -262,6 +267,8 @@ static int send_datagrams(struct path *path, int count, uint64_t since_ns, doubl
     size_t used = 0, first = queries[next_query].length;
     int taken = 0, done;
     if (count > BATCH) count = BATCH;
+    if ((uint64_t)count > questions_left) count = questions_left;
+    if (!count) return 0;
     for (; taken < count; taken++) {
         if (is_gso && queries[next_query].length != first) break;
         size_t size = prepare(path, taken, buffer + used, since_ns + (uint64_t)(taken * gap_ns));
@@ -289,6 +296,7 @@ static int send_datagrams(struct path *path, int count, uint64_t since_ns, doubl
 static int send_stream(struct path *path, int count, uint64_t since_ns, double gap_ns) {
     if (!path->out_size) {
         if (count > BATCH) count = BATCH;
+        if ((uint64_t)count > questions_left) count = questions_left;
         for (int i = 0; i < count; i++) {
             unsigned char *to = path->out + path->out_size;
             size_t size = prepare(path, i, to + 2, since_ns + (uint64_t)(i * gap_ns));
@@ -317,6 +325,12 @@ static void give_up_late_ones(struct path *paths, int path_count, uint64_t befor
             }
 }
 
+static int is_any_outstanding(struct path *paths, int path_count) {
+    for (int i = 0; i < path_count; i++)
+        if (paths[i].free_count < slots_per_path) return 1;
+    return 0;
+}
+
 /* Ask until the time is over; return the seconds that were counted (those after the warm-up). */
 static double run(struct path *paths, int path_count, double seconds, double warm_up_s,
                   double rate, uint64_t timeout_ns) {
@@ -326,8 +340,18 @@ static double run(struct path *paths, int path_count, double seconds, double war
     uint64_t end_ns = began_ns + (uint64_t)((seconds + warm_up_s) * 1e9);
     int at_least = slots_per_path / 2 < 16 ? slots_per_path / 2 : 16, turn = 0;
     double gap_ns = rate ? 1e9 / rate : 0;
+    int is_counted = questions_left != UINT64_MAX;
+    if (is_counted) counted_ns = began_ns;
     while ((at_ns = now_ns()) < end_ns) {
-        if (!counted_ns && at_ns >= began_ns + (uint64_t)(warm_up_s * 1e9)) {
+        if (!questions_left && !all_asked_ns) {
+            all_asked_ns = at_ns;
+            replies_by_then = counts.received;
+        }
+        if (all_asked_ns && !is_any_outstanding(paths, path_count)) {
+            all_received = counts.received;
+            return (all_asked_ns - began_ns) / 1e9;
+        }
+        if (!is_counted && !counted_ns && at_ns >= began_ns + (uint64_t)(warm_up_s * 1e9)) {
             all_received = counts.received;
             memset(&counts, 0, sizeof counts);
             counted_ns = at_ns;
@@ -360,7 +384,7 @@ int main(int argc, char **argv) {
     const char *address = "127.0.0.1", *file = 0;
     int port = 53, window = 160, path_count = 5, option;
     double seconds = 1, timeout_ms = 1000, warm_up_ms = 300, rate = 0;
-    while ((option = getopt(argc, argv, "s:p:d:l:q:c:t:w:r:o:geT")) != -1) switch (option) {
+    while ((option = getopt(argc, argv, "s:p:d:l:q:c:t:w:r:o:n:geT")) != -1) switch (option) {
         case 's': address = optarg; break;
         case 'p': port = atoi(optarg); break;
         case 'd': file = optarg; break;
@@ -371,6 +395,7 @@ int main(int argc, char **argv) {
         case 'w': warm_up_ms = atof(optarg); break;
         case 'r': rate = atof(optarg); break;
         case 'o': next_query = strtoull(optarg, 0, 10); break;
+        case 'n': questions_left = strtoull(optarg, 0, 10); break;
         case 'g': is_gso = 1; break;
         case 'e': has_edns = 1; break;
         case 'T': is_stream = 1; break;
@@ -389,7 +414,7 @@ int main(int argc, char **argv) {
            "\"lost\":%lu,\"closed\":%lu,\"cut_off\":%lu,\"late\":%lu,\"wrong\":%lu,\"noerror\":%lu,\"servfail\":%lu,"
            "\"nxdomain\":%lu,\"refused\":%lu,\"with_answer\":%lu,\"size_octets\":%.1f,"
            "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f}\n",
-           counts.received / counted_s, counted_s, counts.sent, counts.received, all_received,
+           (all_asked_ns ? replies_by_then : counts.received) / counted_s, counted_s, counts.sent, counts.received, all_received,
            counts.lost, counts.closed, counts.cut_off, counts.late, counts.wrong, counts.rcodes[0], counts.rcodes[2],
            counts.rcodes[3], counts.rcodes[5], counts.with_answer,
            counts.received ? (double)counts.octets / counts.received : 0, percentile_us(.5),
