@@ -18,7 +18,11 @@ from dns_node.resolver.name_servers import (
     NameServer,
 )
 from dns_node.resolver.question import Failed, Question, Replied, Transport
+from dns_node.resolver.scrubbed import Failure, Lame
 from dns_node.resolver.settings import PAYLOAD_SIZE_OCTETS
+
+NETWORK_ERROR: Final = 23
+"""The info code of RFC 8914."""
 
 MANNERS_MAX: Final = 5
 """In how many manners one server is asked for one question."""
@@ -38,6 +42,11 @@ class Manner:
         self.is_cd = is_cd
         self.is_recheck = False
         self.has_cookie = False
+
+    @property
+    def is_spoof_proof(self) -> bool:
+        """Whether a handshake, or a cookie that only we and the server know, says who answers."""
+        return self.has_cookie or self.transport is not _UDP
 
 
 def first_manner(
@@ -74,8 +83,7 @@ def ask(
         event = yield
         response = take(inquiry, name_server, question, manner, event)
         if response is not True:
-            # A cookie that only we and the server know, or a handshake, says who answers.
-            inquiry.is_spoof_proof = manner.transport is not _UDP or manner.has_cookie
+            inquiry.is_spoof_proof = manner.is_spoof_proof
             return response or None
     return None
 
@@ -221,6 +229,17 @@ def _wants_other_edns(
         manner.is_recheck = True
         return is_udp
     return False
+
+
+def note_no_use(inquiry: Inquiry, name_server: NameServer, scrubbed: Failure | Lame) -> None:
+    """Say that what a server said helps with nothing."""
+    address = name_server.server.address
+    if isinstance(scrubbed, Failure):
+        text = f"{address} answers with rcode {scrubbed.rcode}"
+        inquiry.explain(NETWORK_ERROR, text)
+    else:
+        text = f"{address} is of no use: {scrubbed.reason}"
+    inquiry.step(text)
 
 
 def shown(question: Question) -> str:

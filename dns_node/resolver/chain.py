@@ -146,6 +146,8 @@ def _ask(
     while True:
         found = yield from descent.descend(inquiry, question, depth, avoided, local)
         if found is None:
+            if inquiry.falls_back():
+                continue
             return _NO_ANSWER
         scrubbed, delegation, asked = found
         if not inquiry.validates or local is not None:

@@ -3,8 +3,7 @@
 from typing import Final
 
 from dns_node.answer.query import NOTAUTH, REFUSED
-from dns_node.resolver import addresses, asking
-from dns_node.resolver.budget import BudgetExceeded
+from dns_node.resolver import addresses, asking, parallel
 from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer, choose
@@ -17,7 +16,6 @@ TRIES_MAX: Final = 4
 _NEVER: Final = 1 << 20
 
 NO_REACHABLE_AUTHORITY: Final = 22
-NETWORK_ERROR: Final = 23
 
 
 def ask_cut(
@@ -38,6 +36,8 @@ def ask_cut(
         return None
     if delegation.absent:
         addresses.retry_absent(delegation, now_s)
+    if delegation.in_parallel > 1:
+        return (yield from parallel.ask_some(inquiry, delegation, question, avoided))
     tries: dict[NameServer, int] = dict.fromkeys(avoided, _NEVER)
     has_reply = False
     try:
@@ -50,26 +50,23 @@ def ask_cut(
                 is_more = yield from addresses.find_more(inquiry, delegation, depth)
                 if is_more:
                     continue
-            if name_server is None or number >= TRIES_MAX:
+            if name_server is None or number >= TRIES_MAX or inquiry.now_s >= inquiry.until_s:
                 break
             scrubbed = yield from _ask_server(inquiry, delegation, name_server, question, number)
             tries[name_server] = number + 1
             if scrubbed is None:
                 continue
-            kind = type(scrubbed)
-            if kind is not Failure and kind is not Lame:
+            if not isinstance(scrubbed, Failure | Lame):
                 if delegation.failures:
                     delegation.note_answer()
                 inquiry.answered_by = name_server
+                has_reply = True
                 return scrubbed
             tries[name_server] = _NEVER
             has_reply |= _pass_over(inquiry, delegation, name_server, scrubbed)
-    except BudgetExceeded:
-        if not has_reply and len(tries) > len(avoided):
-            delegation.note_failure(inquiry.now_s)
-        raise
-    if not has_reply:
-        delegation.note_failure(inquiry.now_s)
+    finally:
+        if not has_reply:
+            _note_silence(inquiry, delegation)
     inquiry.explain(NO_REACHABLE_AUTHORITY, f"at {asking.shown_name(delegation.apex)}")
     return None
 
@@ -103,20 +100,25 @@ def _ask_server(
     )
 
 
+def _note_silence(inquiry: Inquiry, delegation: Delegation) -> None:
+    """Let the cut be for a while when none of its servers is left to be asked.
+
+    Silence about one name is no reason: servers that drop some questions answer others.
+    """
+    servers, now_s = delegation.servers, inquiry.now_s
+    is_left = choose(servers, {}, delegation.apex, now_s, inquiry.resolver.chance)
+    if is_left is None and not delegation.pending:
+        delegation.note_failure(now_s)
+
+
 def _pass_over(
-    inquiry: Inquiry, delegation: Delegation, name_server: NameServer, scrubbed: Scrubbed
+    inquiry: Inquiry, delegation: Delegation, name_server: NameServer, scrubbed: Failure | Lame
 ) -> bool:
     """Take note of why a server is of no use; say whether it may be for other questions."""
-    address = name_server.server.address
-    if isinstance(scrubbed, Failure):
-        rcode = scrubbed.rcode
-        inquiry.explain(NETWORK_ERROR, f"{address} answers with rcode {rcode}")
-        inquiry.step(f"{address} answers with rcode {rcode}")
-        if rcode not in (REFUSED, NOTAUTH) or delegation.is_forwarder:
-            return True
-    elif isinstance(scrubbed, Lame):
-        inquiry.step(f"{address} is of no use: {scrubbed.reason}")
-        if delegation.is_forwarder:
-            return True
+    asking.note_no_use(inquiry, name_server, scrubbed)
+    if delegation.is_forwarder:
+        return True
+    if isinstance(scrubbed, Failure) and scrubbed.rcode not in (REFUSED, NOTAUTH):
+        return True
     name_server.note_lame(delegation.apex, inquiry.now_s)
     return False

@@ -38,6 +38,7 @@ class Inquiry:
     *minimised* counts the names that were asked on the way down (RFC 9156).  *address_lookups* of
     name servers count by cut.  *answered_by* said what was heard last; *is_spoof_proof*: it came
     by a way that is hard to forge.  *has_stale*: the cache holds what was true before.
+    *until_s*: what is done now is to be over by then, for there is another way to try.
     *was_failed*: it is known from before that there is no answer.
     """
 
@@ -63,6 +64,7 @@ class Inquiry:
         "resolver",
         "serial",
         "steps",
+        "until_s",
         "validates",
         "was_failed",
     )
@@ -82,6 +84,9 @@ class Inquiry:
         self.question = question
         self.began_s = self.now_s = now_s
         self.budget = Budget(resolver.settings.limits, now_s)
+        self.until_s = self.budget.deadline_s
+        if resolver.fallback is not None:
+            self.until_s = (now_s + self.until_s) / 2
         self.is_cd = is_cd
         self.is_refresh = is_refresh
         self.local = local
@@ -104,15 +109,25 @@ class Inquiry:
         the client (RFC 6840 section 5.9)."""
         return self.is_cd or self.validates
 
+    def falls_back(self) -> bool:
+        """Go over from forwarders that do not answer to recursion; say whether that is new."""
+        fallback = self.resolver.fallback
+        if fallback is None or self.delegations is fallback:
+            return False
+        self.step("the resolvers that are configured do not answer: the root is asked")
+        self.delegations = fallback
+        self.until_s = self.budget.deadline_s
+        return True
+
     def send(
         self, name_server: NameServer, transport: Transport, query: bytes, timeout_s: float
     ) -> int:
         """Ask *name_server*; return the number of the ask.  Raises BudgetExceeded."""
         budget = self.budget
         budget.draw_query(self.now_s)
-        left_s = budget.deadline_s - self.now_s
+        left_s = self.until_s - self.now_s
         if timeout_s > left_s:
-            timeout_s = left_s
+            timeout_s = max(left_s, 0.05)
         number = self.serial
         self.serial = number + 1
         self.open[number] = name_server
