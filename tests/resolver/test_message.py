@@ -241,6 +241,13 @@ def test_a_pointer_points_backwards_and_a_label_is_of_a_known_type(owner):
         parse_response(header(1) + ASKED + record(owner, 1, bytes(4)))
 
 
+def test_a_pointer_to_a_name_further_on_is_refused():
+    later = header(2) + ASKED + record(b"\xc0\x2f", 1, bytes(4)) + record(b"\1a\0", 1, bytes(4))
+    assert later[0x31:0x34] == b"\1a\0"
+    with pytest.raises(WireError, match="backwards"):
+        parse_response(later.replace(b"\xc0\x2f", b"\xc0\x31"))
+
+
 def test_a_name_has_at_most_255_octets():
     longest = b"\x3f" + b"a" * 63
     longest = longest * 3 + b"\x3d" + b"b" * 61 + b"\0"

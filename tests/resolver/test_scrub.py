@@ -180,7 +180,15 @@ def test_rfc6672_a_dname_makes_the_cname_whatever_the_server_made_of_it():
 
 def test_a_dname_does_not_speak_for_its_own_name():
     found = told("old.example.com A", "answer old.example.com 300 DNAME new.example.com", SOA)
-    assert isinstance(found, NoData)
+    assert isinstance(found, NoData) and found.aliases == ()
+
+
+def test_records_of_another_class_are_dropped():
+    made = response("www.example.com A", WWW)
+    [only] = made.answer
+    other = msgspec.structs.replace(made, answer=(msgspec.structs.replace(only, rrclass=3),))
+    assert isinstance(scrub(made, question("www.example.com A"), EXAMPLE), Answer)
+    assert isinstance(scrub(other, question("www.example.com A"), EXAMPLE), NoData)
 
 
 def test_a_dname_is_kept_for_others_only_when_nobody_can_have_forged_it():
