@@ -18,6 +18,54 @@ LATENCY_BOUNDS_US: Final = tuple(
 )
 """The upper bounds of the latency histogram's buckets, two steps to every doubling: 1 us to 1 s."""
 
+STAGES: Final = (
+    "listener", "tcp_acceptor", "decoder", "zone_manager", "cache_lookup", "query_dispatcher",
+    "resolver", "cache_writer", "encoder", "sender", "janitor", "metrics",
+)  # fmt: skip
+"""The stages of a question on its way (`net.recursion.stages`)."""
+
+STAGE_BOUNDS_US: Final = (10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000)
+"""The upper bounds of their latency histograms' buckets."""
+
+_STAGE_PARTS: Final = (
+    ("in_flight", "in it now"),
+    ("done", "that went through"),
+    ("failed", "that failed in it"),
+    ("waiting", "that wait before it"),
+    ("sum_us", "microseconds that they took altogether"),
+    *((f"{bound_us}us", f"that took at most {bound_us} us") for bound_us in STAGE_BOUNDS_US),
+    ("over", "that took longer"),
+)
+
+_RECURSION: Final = (
+    ("recursion_questions", "questions that were taken to be resolved"),
+    ("recursion_in_flight", "questions that are being resolved now"),
+    ("recursion_answered", "replies to questions that were resolved"),
+    ("recursion_joined", "questions that waited for an equal one"),
+    ("recursion_over_worker", "questions beyond the limit of a worker"),
+    ("recursion_over_client", "questions beyond the limit of a client"),
+    ("recursion_over_name", "questions beyond the limit of a name"),
+    ("recursion_discarded", "questions whose answer came too late to be sent"),
+    ("recursion_stale", "questions that were answered from what is over, because nobody answers"),
+    ("recursion_bogus", "questions whose answer did not validate"),
+    ("recursion_secure", "questions whose answer was validated"),
+    ("recursion_policy", "questions that a policy rule decided"),
+    ("recursion_prefetches", "kept replies that were asked for again before their end"),
+    ("recursion_faults", "questions that ended in an internal fault and got SERVFAIL"),
+    ("upstream_queries", "queries sent to servers"),
+    ("upstream_joined", "queries that waited for the reply to an equal one"),
+    ("upstream_timeouts", "queries to servers that were not answered in time"),
+    ("upstream_failures", "queries to servers that failed for another reason"),
+    ("upstream_streams", "queries sent to servers over TCP or TLS"),
+    ("upstream_in_flight", "queries to servers that wait for a reply now"),
+    ("upstream_near_misses", "datagrams of servers that were not the reply"),
+    ("message_cache_entries", "replies that the message caches hold"),
+    ("message_cache_octets", "what they cost"),
+    ("rrset_cache_entries", "entries that the RRset caches hold"),
+    ("rrset_cache_octets", "what they cost"),
+    ("janitor_removed", "entries that were over and removed without being asked for"),
+)
+
 _TABLE: Final = (
     ("queries_udp", "datagrams received"),
     ("queries_tcp", "messages received over TCP"),
@@ -62,6 +110,12 @@ _TABLE: Final = (
         for bound_us in LATENCY_BOUNDS_US
     ),
     ("latency_over", "replies that took longer than all bounds"),
+    *_RECURSION,
+    *(
+        (f"stage_{stage}_{part}", f"stage {stage.replace('_', ' ')}: {doc}")
+        for stage in STAGES
+        for part, doc in _STAGE_PARTS
+    ),
 )
 
 NAMES: Final[tuple[str, ...]] = tuple(name for name, _ in _TABLE)
@@ -96,6 +150,10 @@ class Counters:
     def add(self, index: int, n: int = 1) -> None:
         """Add *n*, which may be negative for what can fall, to the counter at *index*."""
         self._numbers[index] = (self._numbers[index] + n) & 0xFFFF_FFFF_FFFF_FFFF
+
+    def put(self, index: int, number: int) -> None:
+        """Have the counter at *index* say *number*."""
+        self._numbers[index] = number
 
     def add_latency(self, latency_s: float, number: int) -> None:
         """Count *number* replies that went out *latency_s* after their queries were received."""

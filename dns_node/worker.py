@@ -7,6 +7,7 @@ Its start description (JSON in the environment, see `supervise.launch`)::
      "settings": {"query": ["any"], "proxy": [], "identity": "0", "version": "dns-node",
                   "tcp_connections": 1000, "tcp_connections_per_address": 100, "tcp_idle_s": 10,
                   "cookies": true, "rate_limit": {"mode": "on", …}, "query_log": null,
+                  "recursion": {"clients": ["127.0.0.1"], "section": {…}},
                   "dnstap": null, "log_level": "info", "log_format": "text"}}
 
 Control messages, one JSON object each.  To the worker: ``{"do": "generation"}`` (the store has a
@@ -49,6 +50,8 @@ from dns_node.net.native import (
     make_core,
 )
 from dns_node.net.query_log import QueryLog
+from dns_node.net.recursion.resolving import DRAIN_S, Resolving
+from dns_node.net.recursion.settings import section_from
 from dns_node.net.tcp import TcpFactory
 from dns_node.net.udp import UdpReader
 from dns_node.store.reader import Reader
@@ -83,6 +86,7 @@ class Worker:
         block = SharedBlock(shared, self._number)
         self._answering = Answering(Counters(counters), self._report, block)
         self._data_path = self._take_core(start)
+        self._resolving = Resolving(self._answering, reactor)
         self._factory = TcpFactory(self._answering, reactor)
         self._udp = [
             UdpReader(
@@ -145,6 +149,7 @@ class Worker:
         self.follow_generation()
         if reactor.running and self._data_path == NATIVE and self._answering.native is None:
             self._data_path = f"{PYTHON} (the native one failed; see the log)"
+            self._resolving.core_changed()
             self.say_ready()
 
     def follow_generation(self) -> None:
@@ -170,10 +175,13 @@ class Worker:
         """Work with *settings* from here on; keys that are missing have their defaults."""
         self._is_json = settings.get("log_format") == "json"
         idle_s = int(settings.get("tcp_idle_s", 10))
+        recursion = settings.get("recursion", {})
+        clients = Networks(recursion.get("clients", []))
         answers = AnswerSettings(
             identity=(settings.get("identity") or "").encode(),
             version=(settings.get("version") or "").encode(),
             query=Networks(settings.get("query", ["any"])),
+            recursion=clients,
             idle_timeout_s=idle_s,
         )
         limits = settings.get("rate_limit", {})
@@ -181,6 +189,7 @@ class Worker:
             limits = {**limits, "exempt": Networks(limits["exempt"])}
         self._answering.has_cookies = settings.get("cookies", True)
         self._answering.configure(answers, RateLimits(**limits))
+        self._resolving.apply(clients, section_from(recursion.get("section", {})))
         self._factory.limits = TcpLimits(
             connections=int(settings.get("tcp_connections", 1000)),
             connections_per_address=int(settings.get("tcp_connections_per_address", 100)),
@@ -210,10 +219,18 @@ class Worker:
         if self._is_stopping:
             return
         self._is_stopping = True
+        self._resolving.begin_stop()
         for udp in self._udp:
             udp.stop(reactor)
         for port in self._ports:
             port.stopListening()
+        self._end_when_resolved(reactor.seconds() + DRAIN_S)
+
+    def _end_when_resolved(self, deadline_s: float) -> None:
+        if not self._resolving.is_idle and reactor.seconds() < deadline_s:
+            reactor.callLater(0.02, self._end_when_resolved, deadline_s)
+            return
+        self._resolving.give_up()
         self._factory.finish_all()
         self._end_when_finished(reactor.seconds() + FINISH_S)
 

@@ -10,9 +10,11 @@ u64, then up to four of: used from u64, accepted until u64 (Unix time, s), secre
 
 **Cells**, 2^18 numbers u64: the accounts of `rate_limit`.
 
-**Areas**, one per worker, written by that worker alone, 53,248 octets each: at 0 the number of
+**Areas**, one per worker, written by that worker alone, 122,880 octets each: at 0 the number of
 notices written so far u64, at 64 a ring of 64 notices, at 18,496 the number of TCP connections
-that are open u64, at 20,480 a table of 16,384 numbers u16 of them by hash of the client's address.
+that are open u64, at 20,480 a table of 16,384 numbers u16 of them by hash of the client's address;
+at 53,248 the number of questions that are being resolved u64, at 57,344 and 90,112 tables of
+16,384 numbers u16 of them by hash of the client and of what is asked (`question_slots`).
 
 **Notice**, 288 octets: its number u64 (from 1), kind u8, 1 if it is only logged u8, size of the
 address u8 (4 or 16), size of the name u8, address 16, name up to 255.
@@ -24,6 +26,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+from siphash24 import siphash24
 
 from dns_node.answer.cookies import NO_SECRETS, CookieSecrets
 from dns_node.zone.rrset import WireName
@@ -36,7 +39,7 @@ HASH_KEY_SIZE_OCTETS: Final = 16
 CELLS: Final = 1 << 18
 CELLS_AT: Final = 4096
 AREAS_AT: Final = CELLS_AT + CELLS * 8
-AREA_SIZE_OCTETS: Final = 53_248
+AREA_SIZE_OCTETS: Final = 122_880
 
 NOTICES_AT: Final = 64
 NOTICES: Final = 64
@@ -44,6 +47,10 @@ NOTICE_SIZE_OCTETS: Final = 288
 CONNECTIONS_AT: Final = 18_496
 ADDRESSES_AT: Final = 20_480
 ADDRESSES: Final = 16_384
+QUESTIONS_AT: Final = 53_248
+CLIENTS_AT: Final = 57_344
+NAMES_AT: Final = 90_112
+SLOTS: Final = 16_384
 
 SECRETS_AT: Final = 64
 SECRETS_MAX: Final = 4
@@ -53,7 +60,8 @@ _SECRET = struct.Struct("<QQ16s")
 _NOTICE = struct.Struct("<QBBBB16s")
 
 assert NOTICES_AT + NOTICES * NOTICE_SIZE_OCTETS <= CONNECTIONS_AT < ADDRESSES_AT
-assert ADDRESSES_AT + ADDRESSES * 2 == AREA_SIZE_OCTETS
+assert ADDRESSES_AT + ADDRESSES * 2 == QUESTIONS_AT < CLIENTS_AT
+assert CLIENTS_AT + SLOTS * 2 == NAMES_AT and NAMES_AT + SLOTS * 2 == AREA_SIZE_OCTETS
 
 
 class TimedSecret(msgspec.Struct, frozen=True, gc=False):
@@ -104,9 +112,12 @@ class SharedBlock:
         self.connections = [
             octets[at + CONNECTIONS_AT : at + CONNECTIONS_AT + 8].cast("Q") for at in areas
         ]
-        self.addresses = [
-            octets[at + ADDRESSES_AT : at + AREA_SIZE_OCTETS].cast("H") for at in areas
+        self.addresses = [octets[at + ADDRESSES_AT : at + QUESTIONS_AT].cast("H") for at in areas]
+        self.questions = [
+            octets[at + QUESTIONS_AT : at + QUESTIONS_AT + 8].cast("Q") for at in areas
         ]
+        self.clients = [octets[at + CLIENTS_AT : at + NAMES_AT].cast("H") for at in areas]
+        self.names = [octets[at + NAMES_AT : at + AREA_SIZE_OCTETS].cast("H") for at in areas]
         self.worker = worker
 
     @classmethod
@@ -148,6 +159,16 @@ class SharedBlock:
                 name = octets[_NOTICE.size : _NOTICE.size + name_size]
                 found.append(Notice(kind, bool(is_only_logged), block[:size], name))
         return last, found
+
+    # ---- questions
+
+    def question_slots(self, client: bytes, qname: WireName, qtype: int) -> tuple[int, int]:
+        """Return the places in the tables of clients and of names: of *client* (4 or 16 octets of
+        its netblock), and of what is asked.  Who shares a place with another gets less; nobody can
+        choose to, for the key of the hash is a secret."""
+        by_client = siphash24(b"\0" + client, key=self.hash_key).digest()
+        by_name = siphash24(b"\1%b%b" % (qtype.to_bytes(2, "big"), qname), key=self.hash_key)
+        return _slot(by_client), _slot(by_name.digest())
 
     # ---- secrets
 
@@ -199,6 +220,10 @@ def changes_s(secrets: tuple[TimedSecret, ...]) -> Iterator[int]:
     for one in secrets:
         yield one.used_from_s
         yield one.accepted_until_s
+
+
+def _slot(digest: bytes) -> int:
+    return int.from_bytes(digest[:2], "little") % SLOTS
 
 
 def _used_from_s(secret: TimedSecret) -> int:

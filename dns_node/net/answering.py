@@ -103,6 +103,7 @@ class Answering:
         self.counters = counters
         self.sinks: list[EventRing] = []
         self.report = report
+        self._to_resolve: list[tuple[Recurse, bytes, Local, Send]] = []
         self._view: View | None = None
         self._has_store_fault = False
         self._now_s = 0.0
@@ -132,6 +133,11 @@ class Answering:
                 self.reader.reset()
             except Exception as error:
                 self.report("the store can't be let go of", error)
+        if self._to_resolve and self.recursion is not None:
+            # Only now: resolutions look into our zones at a revision of their own.
+            to_resolve, self._to_resolve = self._to_resolve, []
+            for recurse, octets, local, send in to_resolve:
+                self.recursion.take(recurse, octets, local, send)
 
     def _take_secrets(self, version: int) -> None:
         """Take the cookies' secrets from the block; they are right until the next change."""
@@ -195,10 +201,9 @@ class Answering:
         return reply.octets
 
     def resolve(self, recurse: Recurse, octets: bytes, local: Local, send: Send) -> None:
-        """Have a question resolved that `answer` gave back; *send* is called with the reply, now
-        or later, exactly once."""
-        assert self.recursion is not None
-        self.recursion.take(recurse, octets, local, send)
+        """Have a question resolved that `answer` gave back, when the batch has ended; *send* is
+        called with the reply, then or later, exactly once."""
+        self._to_resolve.append((recurse, octets, local, send))
 
     def count_resolved(
         self, octets: bytes, client: Client, local: Local, reply: Reply | None

@@ -6,6 +6,8 @@ import dns.name
 import msgspec
 
 from dns_node.config.recursion import Recursion
+from dns_node.config.section import read_section
+from dns_node.config.shape import Reading
 from dns_node.config.upstream import Upstream
 from dns_node.resolver.question import Server
 from dns_node.resolver.root_hints import ROOT_HINTS
@@ -17,8 +19,17 @@ DOT_PORT: Final = 853
 
 
 def section_from(plain: dict[str, Any]) -> Recursion:
-    """Return the section that was handed over as plain values (`config.handover`)."""
-    return msgspec.convert(plain, Recursion)
+    """Return the section that was handed over as plain values (`config.handover`), the default one
+    when nothing was."""
+    return msgspec.convert(plain, Recursion) if plain else read({})
+
+
+def read(value: dict[str, Any]) -> Recursion:
+    """Return the section that stands in a configuration as *value*; the caller knows that it is
+    right."""
+    section: Recursion = read_section(Recursion, value, "recursion", Reading("/"))
+    assert isinstance(section, Recursion)
+    return section
 
 
 def resolver_settings(section: Recursion) -> ResolverSettings:

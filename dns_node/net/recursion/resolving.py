@@ -1,0 +1,143 @@
+"""The resolver of a worker with all that is around it: what the worker starts, sets and stops."""
+
+from typing import Any, Final
+
+from dns_node.answer.access import Networks
+from dns_node.config.recursion import QuestionLimits as LimitsSection
+from dns_node.config.recursion import Recursion as Section
+from dns_node.net.answering import Answering
+from dns_node.net.native import NativeMessageCache
+from dns_node.net.recursion.admission import Admission, QuestionLimits
+from dns_node.net.recursion.asks import Asks
+from dns_node.net.recursion.chance import Chance
+from dns_node.net.recursion.datagrams import Datagrams
+from dns_node.net.recursion.janitor import Janitor
+from dns_node.net.recursion.kept import Messages, PythonMessages
+from dns_node.net.recursion.pipeline import FAULT, Pipeline
+from dns_node.net.recursion.questions import Questions
+from dns_node.net.recursion.settings import resolver_settings
+from dns_node.net.recursion.streams import Streams
+from dns_node.resolver.policy.policy import Policy
+from dns_node.resolver.resolver import Resolver
+from dns_node.resolver.settings import ResolverSettings
+
+DRAIN_S: Final = 15.0
+"""How long a worker that stops waits for what it resolves; then who waits gets SERVFAIL."""
+
+
+class Resolving:
+    """Resolves for the clients of one worker, when there are any that may have that.
+
+    *clock* is the reactor.
+    """
+
+    def __init__(self, answering: Answering, clock: Any):
+        self._answering = answering
+        self._clock = clock
+        self._clients = Networks(())
+        self._settings: ResolverSettings | None = None
+        self._chance = Chance()
+        self.datagrams: Datagrams | None = None
+        self.streams: Streams | None = None
+        self.pipeline: Pipeline | None = None
+        self._janitor: Janitor | None = None
+        self._asks: Asks | None = None
+
+    def apply(self, clients: Networks, section: Section) -> None:
+        """Resolve for *clients* by *section* from here on."""
+        settings = resolver_settings(section)
+        self.configure(clients, settings, question_limits(section.limits))
+
+    def configure(
+        self, clients: Networks, settings: ResolverSettings, limits: QuestionLimits
+    ) -> None:
+        """Resolve for *clients* by *settings* and *limits* from here on.
+
+        Other settings of the resolver begin with empty caches.
+        """
+        is_new = settings != self._settings
+        self._clients, self._settings = clients, settings
+        if not clients.texts:
+            self._answering.recursion = None
+            self._use_messages(settings, is_new)
+            return
+        if self.pipeline is None:
+            self._make(settings)
+        elif is_new:
+            self.pipeline.resolver = Resolver(settings, self._chance)
+        assert self.pipeline is not None
+        self._use_messages(settings, is_new)
+        self.pipeline.admission.limits = limits
+        self._answering.recursion = self.pipeline
+
+    def core_changed(self) -> None:
+        """The native core is gone: Python keeps the replies from here on."""
+        if self._settings is not None:
+            self._use_messages(self._settings, True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for anything."""
+        return self.pipeline is None or not len(self.pipeline.admission)
+
+    def begin_stop(self) -> None:
+        """Resolve only what was accepted, from here on."""
+        if self.pipeline is not None:
+            self.pipeline.is_stopping = True
+        if self._janitor is not None:
+            self._janitor.stop()
+
+    def give_up(self) -> None:
+        """Answer SERVFAIL to all who wait."""
+        if self.pipeline is not None:
+            self.pipeline.questions.stop()
+
+    def _make(self, settings: ResolverSettings) -> None:
+        answering, clock = self._answering, self._clock
+        self.datagrams, self.streams = Datagrams(self._chance), Streams(clock)
+        self.datagrams.start(clock)
+        self._asks = asks = Asks(self.datagrams, self.streams, clock)
+        counters, report = answering.counters, answering.report
+        self.pipeline = Pipeline(
+            answering,
+            Admission(answering.block),
+            Questions(asks, clock, counters, report, FAULT),
+            PythonMessages(0),
+            Resolver(settings, self._chance),
+            Policy(),
+            clock,
+        )
+        self._janitor = Janitor(self.pipeline, asks, counters, clock, report, self._also)
+        self._janitor.start()
+
+    def _use_messages(self, settings: ResolverSettings, is_new: bool) -> None:
+        """Have replies kept where they are asked for: in the native core, if there is one."""
+        core, size_octets_max = self._answering.native, settings.cache.message_cache_octets
+        if core is not None:
+            messages: Messages = NativeMessageCache(core, self._clients, size_octets_max)
+            if is_new:
+                messages.flush_all()
+        elif (
+            self.pipeline is None
+            or is_new
+            or not isinstance(self.pipeline.messages, PythonMessages)
+        ):
+            messages = PythonMessages(size_octets_max)
+        else:
+            messages = self.pipeline.messages
+        if self.pipeline is not None:
+            self.pipeline.messages = messages
+
+    def _also(self, now_s: float) -> None:
+        """What else is done with each sweep of the janitor."""
+
+
+def question_limits(section: LimitsSection) -> QuestionLimits:
+    """Return the limits of questions."""
+    return QuestionLimits(
+        questions=section.questions,
+        questions_per_client=section.questions_per_client,
+        questions_per_known_client=section.questions_per_known_client,
+        questions_per_name=section.questions_per_name,
+        discard_s=section.discard_ms / 1000,
+    )
