@@ -218,12 +218,14 @@ class RRsetCache:
         return entry.kept
 
     def _is_hidden(self, owner: WireName, entry: Entry, now_s: float) -> bool:
-        """Say whether it was heard after *entry* came that its name does not exist."""
+        """Say whether the name of *entry* is known not to exist, by what is as secure as that.
+
+        Data that came later and is no less secure has lifted the absence (`_show`).
+        """
         hiding = self._entries.get((owner, WHOLE_NAME))
         return (
             hiding is not None
             and hiding is not entry
-            and hiding.stored_s >= entry.stored_s
             and not hiding.is_over(now_s)
             and hiding.strength[0] >= entry.strength[0]
         )
