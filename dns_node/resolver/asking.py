@@ -33,7 +33,7 @@ _UDP, _TCP = Transport.UDP, Transport.TCP
 class Manner:
     """How a server is asked: the flags of a question, and by which transport."""
 
-    __slots__ = ("has_cookie", "has_edns", "is_cd", "is_rd", "is_recheck", "transport")
+    __slots__ = ("has_cookie", "has_edns", "is_cd", "is_rd", "is_recheck", "sent_s", "transport")
 
     def __init__(self, transport: Transport, has_edns: bool, is_rd: bool, is_cd: bool):
         self.transport = transport
@@ -42,6 +42,7 @@ class Manner:
         self.is_cd = is_cd
         self.is_recheck = False
         self.has_cookie = False
+        self.sent_s = 0.0
 
     @property
     def is_spoof_proof(self) -> bool:
@@ -118,6 +119,7 @@ def put(
         cookie=cookie,
         case_bits=case_bits,
     )
+    manner.sent_s = inquiry.now_s
     if inquiry.steps is not None:
         inquiry.step(f"ask {_shown(name_server, manner)} for {shown(question)}")
     return inquiry.send(name_server, manner.transport, query, timeout_s)
@@ -179,13 +181,13 @@ def _take_failure(inquiry: Inquiry, name_server: NameServer, manner: Manner, eve
         inquiry.step(f"{_shown(name_server, manner)}: {reason}")
     if manner.transport is _UDP and event.near_misses:
         # Somebody guesses, or it changes the letters of the question.
-        name_server.note_failure(now_s)
+        name_server.note_failure(now_s, manner.sent_s)
         return _go_over_tcp(name_server, manner, now_s)
     if manner.transport is _TCP and name_server.over_tcp_until_s > now_s:
         # It can't be asked over TCP: by UDP again, and its letters are not looked at.
         name_server.over_tcp_until_s = 0.0
         name_server.mixes_case = False
-    name_server.note_failure(now_s)
+    name_server.note_failure(now_s, manner.sent_s)
     return False
 
 

@@ -9,12 +9,13 @@ from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer, choose
 from dns_node.resolver.question import Question
 from dns_node.resolver.scrub import scrub
-from dns_node.resolver.scrubbed import Failure, Lame, Scrubbed
+from dns_node.resolver.scrubbed import Failure, Lame, NxDomain, Scrubbed
 
 TRIES_MAX: Final = 4
 """How often one server is asked for one question: three retries (RFC 9520 section 3.1)."""
 _NEVER: Final = 1 << 20
 
+OTHER_ERROR: Final = 0
 NO_REACHABLE_AUTHORITY: Final = 22
 
 
@@ -24,16 +25,46 @@ def ask_cut(
     question: Question,
     depth: int,
     avoided: frozenset[NameServer] = frozenset(),
+    *,
+    is_partial: bool = False,
 ) -> Part[Scrubbed | None]:
     """Return what a server of *delegation* says to *question*, None when none says anything.
 
     It is no `Failure` and not `Lame`: servers that say so are passed over.  Those in *avoided* are
-    not asked.  Raises BudgetExceeded.
+    not asked.  *is_partial*: it is a question on the way down, which nobody has to understand.
+    Raises BudgetExceeded.
     """
     now_s = inquiry.now_s
     if delegation.failed_until_s > now_s:
         inquiry.explain(NO_REACHABLE_AUTHORITY, "the servers gave no answer a moment ago")
         return None
+    if delegation.is_flooded(now_s):
+        inquiry.was_failed = True
+        inquiry.explain(OTHER_ERROR, "too many questions to these servers bring nothing")
+        inquiry.step("too many questions to these servers bring nothing")
+        return None
+    delegation.outstanding += 1
+    scrubbed = None
+    try:
+        scrubbed = yield from _ask_servers(
+            inquiry, delegation, question, depth, avoided, is_partial
+        )
+    finally:
+        delegation.outstanding -= 1
+        if scrubbed is None or type(scrubbed) is NxDomain:
+            delegation.note_fruitless(inquiry.now_s)
+    return scrubbed
+
+
+def _ask_servers(
+    inquiry: Inquiry,
+    delegation: Delegation,
+    question: Question,
+    depth: int,
+    avoided: frozenset[NameServer],
+    is_partial: bool,
+) -> Part[Scrubbed | None]:
+    now_s = inquiry.now_s
     if delegation.absent:
         addresses.retry_absent(delegation, now_s)
     if delegation.in_parallel > 1:
@@ -63,7 +94,7 @@ def ask_cut(
                 has_reply = True
                 return scrubbed
             tries[name_server] = _NEVER
-            has_reply |= _pass_over(inquiry, delegation, name_server, scrubbed)
+            has_reply |= _pass_over(inquiry, delegation, name_server, scrubbed, is_partial)
     finally:
         if not has_reply:
             _note_silence(inquiry, delegation)
@@ -112,13 +143,17 @@ def _note_silence(inquiry: Inquiry, delegation: Delegation) -> None:
 
 
 def _pass_over(
-    inquiry: Inquiry, delegation: Delegation, name_server: NameServer, scrubbed: Failure | Lame
+    inquiry: Inquiry,
+    delegation: Delegation,
+    name_server: NameServer,
+    scrubbed: Failure | Lame,
+    is_partial: bool,
 ) -> bool:
     """Take note of why a server is of no use; say whether it may be for other questions."""
     asking.note_no_use(inquiry, name_server, scrubbed)
     if delegation.is_forwarder:
         return True
-    if isinstance(scrubbed, Failure) and scrubbed.rcode not in (REFUSED, NOTAUTH):
+    if isinstance(scrubbed, Failure) and (is_partial or scrubbed.rcode not in (REFUSED, NOTAUTH)):
         return True
     name_server.note_lame(delegation.apex, inquiry.now_s)
     return False

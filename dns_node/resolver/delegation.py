@@ -16,6 +16,17 @@ from dns_node.zone.rrset import WireName
 DELEGATIONS_COST_MAX: Final = 200_000
 """What all delegations cost together: one each, and one for every name and address."""
 
+SILENT_MAX: Final = 100
+"""Questions that wait at one cut whose servers are all silent."""
+OUTSTANDING_MAX: Final = 200
+OUTSTANDING_PER_S: Final = 10.0
+"""So many wait at one whose servers are known to be quick, more at slow ones: in a tenth of a
+second that many are answered."""
+FRUITLESS_PER_S: Final = 300.0
+"""Questions in a second for names below one cut that may bring nothing …"""
+FRUITLESS_MAX: Final = 70.0
+"""… and how many more at once."""
+
 CUT_FAILURE_S: Final = 5.0
 CUT_FAILURE_MAX_S: Final = 60.0
 
@@ -28,7 +39,8 @@ class Delegation:
     referral said of the DS of the apex, None when that is not known.  *is_forwarder*: resolvers,
     to be asked with RD for everything below, *in_parallel* of them at once.  *failures* counts
     how often in a row none of the servers gave an answer; the cut is left alone until
-    *failed_until_s* then.
+    *failed_until_s* then.  *outstanding* questions wait for its servers; *fruitless* is how many
+    brought nothing, less those that time has forgiven until *fruitless_s*.
     """
 
     __slots__ = (
@@ -36,6 +48,8 @@ class Delegation:
         "apex",
         "ds",
         "expires_s",
+        "fruitless",
+        "fruitless_s",
         "failed_until_s",
         "failures",
         "in_parallel",
@@ -43,6 +57,7 @@ class Delegation:
         "is_tls",
         "is_used",
         "names",
+        "outstanding",
         "pending",
         "servers",
     )
@@ -72,6 +87,9 @@ class Delegation:
         self.absent: dict[WireName, float] = {}
         self.failures = 0
         self.failed_until_s = 0.0
+        self.outstanding = 0
+        self.fruitless = 0.0
+        self.fruitless_s = 0.0
 
     @property
     def cost(self) -> int:
@@ -83,6 +101,32 @@ class Delegation:
         pause_s = CUT_FAILURE_S * (1 << min(self.failures, 8))
         self.failures += 1
         self.failed_until_s = now_s + min(pause_s, CUT_FAILURE_MAX_S)
+
+    def note_fruitless(self, now_s: float) -> None:
+        """A question brought nothing: the name does not exist, or nobody could say."""
+        passed_s = now_s - self.fruitless_s
+        self.fruitless_s = now_s
+        self.fruitless = max(0.0, self.fruitless - passed_s * FRUITLESS_PER_S) + 1.0
+
+    def is_flooded(self, now_s: float) -> bool:
+        """Say whether no more questions are to be brought to its servers for the moment.
+
+        That is when a lot of what was asked lately brought nothing, or when many questions wait for
+        servers that do not answer (random names below a zone: water torture).
+        """
+        if self.fruitless > FRUITLESS_MAX:
+            passed_s = now_s - self.fruitless_s
+            if self.fruitless - passed_s * FRUITLESS_PER_S > FRUITLESS_MAX:
+                return True
+        outstanding = self.outstanding
+        if outstanding < SILENT_MAX:
+            return False
+        if all(server.timeouts for server in self.servers):
+            return True
+        if outstanding < OUTSTANDING_MAX:
+            return False
+        slowest_s = max(server.rtt_s for server in self.servers)
+        return 0 <= slowest_s < outstanding / OUTSTANDING_MAX / OUTSTANDING_PER_S
 
     def note_answer(self) -> None:
         """One of its servers gave an answer."""

@@ -60,7 +60,9 @@ def descend(
         else:
             inquiry.minimised += 1
             asked = Question(name, A, question.qclass)
-            scrubbed = yield from ask_cut(inquiry, delegation, asked, depth, avoided)
+            scrubbed = yield from ask_cut(
+                inquiry, delegation, asked, depth, avoided, is_partial=True
+            )
             match scrubbed:
                 case Referral():
                     pass

@@ -119,6 +119,8 @@ def from_servers(scrubbed: Scrubbed, verdict: Verdict | None, settings: CacheSet
     authority, security = scrubbed.authority, Security.INDETERMINATE
     if verdict is not None:
         answer, authority, security = verdict.answer, verdict.authority, verdict.security
+        if security is Security.SECURE:
+            rcode = verdict.rcode
     ttl_max_s = settings.ttl_max_s
     if ttl_s != TTL_S_MAX and ttl_s > settings.negative_ttl_max_s:
         ttl_s = settings.negative_ttl_max_s
@@ -154,7 +156,7 @@ def keep(
             if not is_wildcard or held.security is not Security.SECURE:
                 cache.put(held, scrubbed.rank, now_s)
         if scrubbed.soa is not None:
-            rrtype = WHOLE_NAME if isinstance(scrubbed, NxDomain) else question.qtype
+            rrtype = WHOLE_NAME if finding.rcode == NXDOMAIN else question.qtype
             denied = Denied(scrubbed.target, rrtype, finding.authority, finding.security)
             cache.put_denied(denied, scrubbed.ttl_s, scrubbed.rank, now_s)
 

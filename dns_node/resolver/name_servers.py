@@ -38,7 +38,8 @@ OVER_TCP_S: Final = 600.0
 class NameServer:
     """One address and port.  Times are in seconds of the clock that is passed in.
 
-    *timeouts* is how many asks in a row brought nothing.  *server_cookie* is what it gave last
+    *timeouts* is how many asks in a row brought nothing, *failed_s* when the last of them failed.
+     *server_cookie* is what it gave last
     (RFC 7873); *client_cookie* is made for it alone.
     """
 
@@ -46,6 +47,7 @@ class NameServer:
         "answered",
         "asked",
         "client_cookie",
+        "failed_s",
         "in_flight",
         "lame_until_s",
         "mixes_case",
@@ -64,6 +66,7 @@ class NameServer:
         self.rtt_s = -1.0
         self.rtt_variation_s = 0.0
         self.timeouts = 0
+        self.failed_s = 0.0
         self.paused_until_s = self.without_edns_until_s = self.over_tcp_until_s = 0.0
         self.lame_until_s: dict[WireName, float] | None = None
         self.client_cookie = self.server_cookie = b""
@@ -84,6 +87,7 @@ class NameServer:
         """A reply came *rtt_s* after the ask (RFC 6298 section 2, with time passed in)."""
         self.answered += 1
         self.timeouts = 0
+        self.failed_s = 0.0
         self.paused_until_s = 0.0
         if self.rtt_s < 0.0:
             self.rtt_s = rtt_s
@@ -93,8 +97,14 @@ class NameServer:
             self.rtt_s += difference_s / 8
             self.rtt_variation_s += (abs(difference_s) - self.rtt_variation_s) / 4
 
-    def note_failure(self, now_s: float) -> None:
-        """No reply came: a timeout, or it can't be reached."""
+    def note_failure(self, now_s: float, sent_s: float) -> None:
+        """No reply came to what was sent at *sent_s*: a timeout, or it can't be reached.
+
+        Asks that were on their way together fail together, and count as one.
+        """
+        if sent_s < self.failed_s:
+            return
+        self.failed_s = now_s
         self.timeouts += 1
         if self.timeouts >= TIMEOUTS_MAX:
             pause_s = PAUSE_S * (1 << min(self.timeouts - TIMEOUTS_MAX, 8))

@@ -136,7 +136,7 @@ class Resolver:
             known.answered += answered - 1
             known.note_reply(rtt_s)
         for _ in range(min(failed, 2)):
-            known.note_failure(now_s)
+            known.note_failure(now_s, now_s)
 
     def find_rrset(
         self, inquiry: Inquiry, question: Question, depth: int
