@@ -43,6 +43,8 @@ from dns_node.control.upkeep import Upkeep
 from dns_node.control.workers import Workers
 from dns_node.errors import DnsNodeError, InputError, Problem
 from dns_node.net.control_channel import Channel
+from dns_node.net.recursion.policy_process import PolicyProcess
+from dns_node.net.recursion.policy_settings import feed_zones
 from dns_node.supervise.launch import EXIT_CONFIGURATION, read_start
 from dns_node.supervise.process import set_title
 
@@ -107,6 +109,7 @@ class NodeProcess:
         self._door = ControlDoor(reactor, self._service, node.data_dir)
         self._kv: KvDoor | None = None
         self._console: Console | None = None
+        self._policy = PolicyProcess(reactor, node.data_dir, node.id)
         block = SharedBlock(mmap.mmap(start["limits"], 0))
         self._protection = Protection(reactor, self._service, self._member, block)
         self._upkeep = Upkeep(reactor, self._service, self._member, self._workers, self._replace)
@@ -129,6 +132,7 @@ class NodeProcess:
         self._workers.on_data_path = lambda found: self._say(f"data path: {found}")
         self._workers.start(reactor)
         self._protection.start()
+        self._feed_policy(self._launch)
         if zones := self._service.zone_names():
             self._serve()
             places = self._listening()
@@ -198,6 +202,7 @@ class NodeProcess:
             answer = await self._service.remove_member(self._launch.node.id)
             self._say(f"leaving the cluster: {answer.outcome}", is_always=True)
         self._upkeep.stop()
+        self._policy.stop()
         self._protection.stop()
         self._pauses.stop()
         if self._console is not None:
@@ -251,6 +256,7 @@ class NodeProcess:
         self._workers.tell({"do": "settings", "settings": settings})
         self._supervisor.send({"settings": settings})
         logs.set_level(new.settings.logging.level)
+        self._feed_policy(new)
         lines = [f"changed: {change}" for change in changes.live]
         lines += [f"takes a restart: {change}" for change in changes.restart]
         if self._credentials is not None:
@@ -259,6 +265,11 @@ class NodeProcess:
             except InputError as error:
                 lines.append(f"the certificates stay as they were: {error}")
         return lines
+
+    def _feed_policy(self, launch: Launch) -> None:
+        logging_section = launch.settings.logging
+        zones = feed_zones(launch.settings.recursion)
+        self._policy.feed(zones, logging_section.level, logging_section.format)
 
     # Words
 

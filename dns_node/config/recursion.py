@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dns_node.config.recursion_policy import Policy, policy_shape
 from dns_node.config.section import section_shape
 from dns_node.config.shape import boolean, choice, list_of, optional, setting, whole
 from dns_node.config.upstream import (
@@ -208,3 +209,6 @@ class Recursion:
         section_shape(QuestionLimits), "What the questions of clients may cost.", {}
     )
     cache: Cache = setting(section_shape(Cache), "What each worker keeps.", {})
+    policy: Policy = setting(
+        policy_shape(), "Names and addresses that are answered otherwise than they are.", {}
+    )

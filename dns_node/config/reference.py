@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from dns_node.config import links, protection, recursion, schema
+from dns_node.config import links, protection, recursion, recursion_policy, schema
 from dns_node.config.shape import REQUIRED
 
 BEGIN = "<!-- made from dns_node/config/schema.py -->"
@@ -29,6 +29,12 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("`recursion.routes`: one route", "recursion.routes.N.", recursion.Route),
     ("`recursion.limits`", "recursion.limits.", recursion.QuestionLimits),
     ("`recursion.cache`", "recursion.cache.", recursion.Cache),
+    ("`recursion.policy`", "recursion.policy.", recursion_policy.Policy),
+    (
+        "`recursion.policy.zones`: one zone",
+        "recursion.policy.zones.N.",
+        recursion_policy.PolicyZone,
+    ),
     ("`logging`", "logging.", schema.Logging),
     ("`cluster`", "cluster.", links.Cluster),
     ("`cluster.tls`", "cluster.tls.", links.Tls),

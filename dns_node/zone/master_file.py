@@ -34,6 +34,7 @@ def read_master_file(
     zone_dir: str | None = None,
     origin: WireName | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    is_judged: bool = True,
 ) -> ZoneContents:
     """Return the zone that *text* holds; *path* names it in messages and is where includes start.
 
@@ -42,11 +43,12 @@ def read_master_file(
     holds example.com).  The owner of the SOA is the apex; it must be *origin* when that is given.
     Includes lie in *zone_dir* or below (None: there are none).  A record without a TTL takes
     that of ``$TTL`` (RFC 2308 section 4), else the one stated last (RFC 1035 section 5.1), else
-    the SOA's minimum.  Raises InputError with every bad line as ``file:line``.
+    the SOA's minimum.  What makes no sense as a zone is an error too, unless *is_judged* is false.
+    Raises InputError with every bad line as ``file:line``.
     """
     reader = _Reader(zone_dir, origin, _origin_of_path(path))
     reader.read(path, text)
-    return reader.finish(path, limits)
+    return reader.finish(path, limits if is_judged else None)
 
 
 def _origin_of_path(path: str) -> WireName | None:
@@ -215,7 +217,7 @@ class _Reader:
         # The path without links: none can be turned elsewhere between this check and the reading.
         return real
 
-    def finish(self, path: str, limits: Limits) -> ZoneContents:
+    def finish(self, path: str, limits: Limits | None) -> ZoneContents:
         """Return the checked zone; raises InputError with everything that was wrong."""
         draft, problems = self.draft, self.problems
         apex = self.apex()
@@ -230,7 +232,8 @@ class _Reader:
             place = int(draft.nodes[apex][SOA][1])
             what = f"the SOA is that of {name_text(apex)}, not of {name_text(self.configured)}"
             problems.add(draft.where(place), what)
-        draft.judge(contents, problems, is_legacy=False, limits=limits)
+        if limits is not None:
+            draft.judge(contents, problems, is_legacy=False, limits=limits)
         problems.raise_if_any()
         contents.warnings[:0] = draft.warnings
         empty(draft.nodes)

@@ -56,6 +56,7 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 
 
 def make_hit(zone: PolicyZone, key: Key, action: Action, position: int) -> Hit:
+    """Return the match of a rule, with what the zone has done in its place."""
     return Hit(zone, key, zone.override or action, position)
 
 
@@ -77,6 +78,7 @@ def matches_of_question(
 def matches_of_servers(
     zone: PolicyZone, servers: tuple[NameServers, ...], position: int
 ) -> list[Hit]:
+    """Return the rule about the name of a name server, then the one about an address of one."""
     table, hits = zone.table, []
     if table is None:
         return []
