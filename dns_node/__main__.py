@@ -82,6 +82,7 @@ def _run(words: list[str]) -> int:
         "  dns-node backup FILE -n ID -c FILE   a node's records in one file, while it runs\n"
         "  dns-node restore FILE -n ID -c FILE  a new cluster from a backup\n"
         "  dns-node recover ...                 the last resort: a new cluster from one node\n"
+        "  dns-node resolver --scenario FILE    a resolver alone, for scripted tests\n"
         "Each has its own --help."
     )
     _add_node_options(parser)
@@ -323,9 +324,23 @@ def _home() -> str:
     return os.environ.get("DNS_NODE_HOME", ".")
 
 
+def _resolver(words: list[str]) -> int:
+    parser = _new_parser(
+        "dns-node resolver",
+        "Run a resolver alone, in the foreground, until SIGTERM: no cluster, no zones, no cache\n"
+        "from before. FILE is a JSON object; the keys: pydoc dns_node.resolver_process.\n"
+        "Exit status: 0 after SIGTERM, 78 when it can't do what FILE says.",
+    )
+    parser.add_argument("--scenario", metavar="FILE", required=True, help="what it is to do")
+    options = parser.parse_args(words)
+    from dns_node import resolver_process
+
+    return resolver_process.run(options.scenario)
+
+
 _SUBCOMMANDS: dict[str, Callable[[list[str]], int]] = {
     "ctl": _ctl, "check": _check, "certs": _certs,
-    "backup": _backup, "restore": _restore, "recover": _recover,
+    "backup": _backup, "restore": _restore, "recover": _recover, "resolver": _resolver,
 }  # fmt: skip
 
 if __name__ == "__main__":

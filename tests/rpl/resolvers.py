@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def start(
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env=dict(os.environ, **environment), cwd=_REPOSITORY,
+            env=dict(os.environ, PYTHONPATH=str(_REPOSITORY), **environment), cwd=_REPOSITORY,
         )  # fmt: skip
 
 
@@ -70,8 +71,7 @@ def _dns_node(settings: Settings, folder: Path) -> list[str]:
         "do_ip6": settings.does_ip6,
         "dir": str(folder),
     }))  # fmt: skip
-    return [os.environ.get("DNS_NODE", str(_REPOSITORY / "dns-node")), "resolver", "--scenario",
-            str(path)]  # fmt: skip
+    return [sys.executable, "-P", "-m", "dns_node", "resolver", "--scenario", str(path)]
 
 
 def _unbound(settings: Settings, folder: Path) -> list[str]:

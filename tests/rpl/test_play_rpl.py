@@ -179,6 +179,13 @@ def test_unbound_passes_the_scenarios(path: Path) -> None:
     assert (result.verdict, result.reason) == ("passed", "")
 
 
+@pytest.mark.parametrize("qmin", ["off", "on"])
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_dns_node_passes_the_scenarios(path: Path, qmin: str) -> None:
+    result = play(path, "dns-node", qmin)
+    assert (result.verdict, result.reason) == ("passed", "")
+
+
 def test_what_is_not_as_a_step_wants_it_fails_with_the_step_and_the_difference(
     tmp_path: Path,
 ) -> None:
