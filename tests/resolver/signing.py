@@ -139,7 +139,7 @@ class SignedZone:
     *lines* are records in zone-file text relative to *apex* (owner, type, data; SOA and NS are
     added); the DS RRs of *children* that are signed are put in, and NS for all.  *algorithms*: one
     KSK and one ZSK of each; or else *ksks* and *zsks*.  *denial* is "nsec", "nsec3" or None.
-    *skips* are (owner, type) that get no signature.
+    *skips* are (owner, type) that get no signature; none does without *has_signatures*.
     """
 
     apex: str
@@ -158,6 +158,7 @@ class SignedZone:
     digest: str = "SHA256"
     skips: tuple[tuple[str, int], ...] = ()
     is_signed: bool = True
+    has_signatures: bool = True
     nodes: dict[WireName, dict[int, RRset]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -268,8 +269,10 @@ class SignedZone:
         return bytes((len(label),)) + label + self.zone_name
 
     def _signatures(self, owner: WireName, rrtype: int, rrset) -> tuple[bytes, ...]:
-        if not self.is_signed or any(
-            wire(name) == owner and kind == rrtype for name, kind in self.skips
+        if (
+            not self.is_signed
+            or not self.has_signatures
+            or any(wire(name) == owner and kind == rrtype for name, kind in self.skips)
         ):
             return ()
         cut = self.cut_of(owner)

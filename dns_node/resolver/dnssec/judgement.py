@@ -31,7 +31,8 @@ class _Refused(Exception):
 
 
 class Judgement:
-    """One claim on its way to a verdict."""
+    """One claim on its way to a verdict.  *wildcards* are the SECURE RRsets that were made from
+    wildcards: (zone, wildcard, RRset)."""
 
     def __init__(self, chain: Chain, claim: Claim):
         self._chain, self._claim = chain, claim
@@ -39,6 +40,7 @@ class Judgement:
         self._proofs: dict[WireName, Proofs] = {}
         self._wildcard_proofs: list[Held] = []
         self._is_wildcard = False
+        self.wildcards: list[tuple[WireName, WireName, Held]] = []
 
     def verdict(self) -> Generator[Need, Claim | None, Verdict]:
         """Judge it."""
@@ -124,6 +126,7 @@ class Judgement:
         self._note(proof, trust)
         if proof.is_opt_out:
             return _with(held, Security.INSECURE)
+        self.wildcards.append((trust.zone, wildcard, held))
         return held
 
     # What there is not.

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable
 
 from dns_node.resolver.budget import Budget
+from dns_node.resolver.dnssec.aggressive import Absences
 from dns_node.resolver.dnssec.anchors import ROOT_ANCHORS, Anchors, NegativeAnchors, Row
 from dns_node.resolver.dnssec.chain import Chain, Knowledge
 from dns_node.resolver.dnssec.judgement import Judgement
@@ -35,18 +36,30 @@ class Validator:
             TrustStore(),
             settings.cache.failure_ttl_s,
         )
+        self._absences = Absences(settings.limits)
 
     def validate(self, claim: Claim, budget: Budget, now_s: float) -> Validation:
         """Return the validation of *claim*."""
         if not self.settings.validates:
             return Verdict(Security.INDETERMINATE, claim.answer, claim.authority, rcode=claim.rcode)
         chain = Chain(self._knowledge, budget, now_s)
-        verdict = yield from Judgement(chain, claim).verdict()
+        judgement = Judgement(chain, claim)
+        verdict = yield from judgement.verdict()
+        if self.settings.synthesizes and verdict.security is Security.SECURE:
+            self._learn(judgement, verdict, now_s)
         return verdict
+
+    def _learn(self, judgement: Judgement, verdict: Verdict, now_s: float) -> None:
+        for zone, wildcard, held in judgement.wildcards:
+            self._absences.learn(zone, verdict.authority, [(wildcard, held)], now_s)
+        if verdict.denial_zone is not None:
+            self._absences.learn(verdict.denial_zone, verdict.authority, (), now_s)
 
     def synthesize(self, question: Question, now_s: float) -> Synthesis | None:
         """Answer *question* from proofs that were seen (RFC 8198), None where they do not say."""
-        return None
+        if self.negative_anchors.closest(question.qname, now_s) is not None:
+            return None
+        return self._absences.synthesize(question, now_s)
 
     def security_of(self, zone: WireName, now_s: float) -> Security | None:
         """Return what is known of *zone* without asking anybody, None for nothing.
@@ -93,7 +106,9 @@ class Validator:
     def flush(self, apex: WireName | None = None) -> None:
         """Forget what is known of zones at and below *apex*, of all with None."""
         self._knowledge.trusts.flush(apex)
+        self._absences.flush(apex)
 
     def sweep(self, now_s: float, entries_max: int) -> int:
         """Forget what is over among the next so many entries; return how many that were."""
-        return self._knowledge.trusts.sweep(now_s, entries_max)
+        gone = self._absences.sweep(now_s, entries_max)
+        return gone + self._knowledge.trusts.sweep(now_s, entries_max)
