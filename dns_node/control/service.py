@@ -288,6 +288,8 @@ class Service:
             return [name_text(apex) for apex, _ in view.zones()]
 
     def _open_machine(self) -> StoreMachine:
+        if self._replica.failure:
+            raise StoreError(f"REPLICATION STOPPED: {self._replica.failure} It is tried again soon.")
         machine = self._machine()
         if machine is None:
             raise StoreError("the store is closed at the moment; STATUS says why.")
