@@ -153,7 +153,11 @@ def _pass_over(
     asking.note_no_use(inquiry, name_server, scrubbed)
     if delegation.is_forwarder:
         return True
-    if isinstance(scrubbed, Failure) and (is_partial or scrubbed.rcode not in (REFUSED, NOTAUTH)):
+    if isinstance(scrubbed, Lame):
+        is_good = scrubbed.serves_zone
+    else:
+        is_good = is_partial or scrubbed.rcode not in (REFUSED, NOTAUTH)
+    if is_good:
         return True
     name_server.note_lame(delegation.apex, inquiry.now_s)
     return False

@@ -79,11 +79,12 @@ class Inquiry:
         is_refresh: bool,
         wants_steps: bool,
         local: "LocalData | None",
+        budget: Budget | None = None,
     ):
         self.resolver = resolver
         self.question = question
         self.began_s = self.now_s = now_s
-        self.budget = Budget(resolver.settings.limits, now_s)
+        self.budget = budget or Budget(resolver.settings.limits, now_s)
         self.until_s = self.budget.deadline_s
         if resolver.fallback is not None:
             self.until_s = (now_s + self.until_s) / 2
@@ -127,7 +128,8 @@ class Inquiry:
         budget.draw_query(self.now_s)
         left_s = self.until_s - self.now_s
         if timeout_s > left_s:
-            timeout_s = max(left_s, 0.05)
+            # What is left for this way may be over; what is left for the question is not.
+            timeout_s = left_s if left_s > 0 else budget.deadline_s - self.now_s
         number = self.serial
         self.serial = number + 1
         self.open[number] = name_server

@@ -7,6 +7,7 @@ import msgspec
 
 from dns_node.answer.sections import Sections
 from dns_node.resolver import chain
+from dns_node.resolver.budget import Budget
 from dns_node.resolver.delegation import Delegation, Delegations
 from dns_node.resolver.dnssec.validator import Validator
 from dns_node.resolver.inquiry import Inquiry, Part
@@ -78,6 +79,7 @@ class Resolver:
         wants_steps: bool = False,
         is_refresh: bool = False,
         local: LocalData | None = None,
+        budget: Budget | None = None,
     ) -> Resolution:
         """Return the resolution of *question*, not yet begun.
 
@@ -85,6 +87,7 @@ class Resolver:
         *is_refresh*: what the cache holds for the question itself is not used (prefetch).
         *local*: our own zones, for the names that aliases and delegations lead to; the question
         itself is looked up there too.
+        *budget*: what is left of that of the client's question, of which this is a later part.
         """
         inquiry = Inquiry(
             self,
@@ -94,6 +97,7 @@ class Resolver:
             is_refresh=is_refresh,
             wants_steps=wants_steps,
             local=local,
+            budget=budget,
         )
         return Resolution(inquiry, chain.resolve(inquiry))
 

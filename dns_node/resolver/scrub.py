@@ -61,7 +61,7 @@ def scrub(
     if response.rcode not in (NOERROR, NXDOMAIN, YXDOMAIN):
         return Failure(response.rcode)
     if response.question != question:
-        return Lame("it has no question, or another one")
+        return Lame("it has no question, or another one", serves_zone=True)
     if is_forwarder:
         cut = b"\0"
     return _Scrubbing(response, question, cut, is_forwarder, is_spoof_proof).result()
@@ -160,7 +160,7 @@ class _Scrubbing:
                 return Failure(YXDOMAIN)
         if found:
             if response.rcode == NXDOMAIN:
-                return Lame("NXDOMAIN stands beside an answer")
+                return Lame("NXDOMAIN stands beside an answer", serves_zone=True)
             proofs = self._proofs() if any(held.rrset.signatures for held in found) else ()
             aliases, rank = tuple(self.aliases), self._rank(len(self.aliases) + 1)
             return Answer(aliases, target, found, proofs, rank, self.believes_dname)
@@ -212,14 +212,14 @@ class _Scrubbing:
             elif (group := groups.get((name, _CNAME))) is not None and group.rdatas:
                 held = _held(name, _CNAME, group)
                 if len(held.rrset.rdatas) > 1:
-                    return Lame("a name has several CNAMEs")
+                    return Lame("a name has several CNAMEs", serves_zone=True)
                 self.aliases.append(held)
                 target = held.rrset.rdatas[0]
             else:
                 break
             name = target
             if name in seen:
-                return Lame("its aliases go in a circle")
+                return Lame("its aliases go in a circle", serves_zone=True)
             seen.add(name)
             if not is_subdomain(name, self.cut) or (name, qtype) in groups:
                 break

@@ -120,9 +120,11 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
 
 class Lame(msgspec.Struct, frozen=True, gc=False):
-    """The response helps with nothing; *reason* says why."""
+    """The response helps with nothing; *reason* says why.  *serves_zone*: the server may be good
+    for other names of the zone."""
 
     reason: str
+    serves_zone: bool = False
 
 
 Scrubbed = Answer | Alias | Referral | NoData | NxDomain | TooLong | Failure | Lame

@@ -157,7 +157,8 @@ class Host:
                 reply.answer.append(
                     dns.rrset.from_text(name, dname.ttl, "IN", "CNAME", target.to_text())
                 )
-                return target
+                # Who asks for an alias has it now.
+                return None if rrtype == dns.rdatatype.CNAME else target
         node = zone.nodes.get(name)
         if node is None and not zone.exists(name):
             node = self._wildcard(zone, name)
