@@ -17,6 +17,7 @@ from dns_node.net.recursion.kept import Messages, find_kept
 from dns_node.net.recursion.local_zones import LocalZones
 from dns_node.net.recursion.questions import Line, Questions
 from dns_node.net.recursion.stages import Stage
+from dns_node.resolver.budget import Budget
 from dns_node.resolver.message_cache import Key
 from dns_node.resolver.policy.policy import Policy, Ruling
 from dns_node.resolver.policy.verdict import (
@@ -60,7 +61,8 @@ class Asked:
     """One question of a client on its way."""
 
     __slots__ = (
-        "admitted", "began_s", "has_local", "local", "octets", "recurse", "ruling", "send",
+        "admitted", "began_s", "budget", "has_local", "local", "octets", "recurse", "ruling",
+        "send",
     )  # fmt: skip
 
     def __init__(self, recurse: Recurse, octets: bytes, local: Local, send: Send, began_s: float):
@@ -71,6 +73,7 @@ class Asked:
         self.began_s = began_s
         self.admitted: Admitted | None = None
         self.ruling: Ruling | None = None
+        self.budget: Budget | None = None
         self.has_local = False
 
 
@@ -178,6 +181,9 @@ class Pipeline:
 
         def take(outcome: Outcome, line: Line) -> None:
             asked.has_local |= line.has_local
+            if line.resolution is not None:
+                # What policy asks for beside is part of the same question, and costs no more.
+                asked.budget = line.resolution.budget
             assert asked.ruling is not None
             try:
                 self._follow(asked, asked.ruling.take(outcome))
@@ -190,9 +196,17 @@ class Pipeline:
             self.questions.join(line, take)
             return
         line = self.questions.open(step.question, is_cd, take, is_shared=True)
-        self._begin(line, step.question, is_cd)
+        self._begin(line, step.question, is_cd, asked.budget)
 
-    def _begin(self, line: Line, question: Question, is_cd: bool, is_refresh: bool = False) -> None:
+    def _begin(
+        self,
+        line: Line,
+        question: Question,
+        is_cd: bool,
+        budget: Budget | None = None,
+        *,
+        is_refresh: bool = False,
+    ) -> None:
         def look_up(of: Question) -> Sections | None:
             sections = self._zones.look_up(of)
             if sections is not None and sections.is_authoritative:
@@ -201,7 +215,7 @@ class Pipeline:
 
         now_s = self._clock.seconds()
         resolution = self.resolver.resolve(
-            question, now_s, is_cd=is_cd, is_refresh=is_refresh, local=look_up
+            question, now_s, is_cd=is_cd, is_refresh=is_refresh, local=look_up, budget=budget
         )
         self.questions.begin(line, resolution)
 
@@ -297,7 +311,8 @@ class Pipeline:
 
             def take(outcome: Outcome, line: Line) -> None:
                 try:
-                    self._refresh_on(recurse, ruling, ruling.take(outcome), line.has_local)
+                    is_local = has_local or line.has_local
+                    self._refresh_on(recurse, ruling, ruling.take(outcome), is_local)
                 except Exception as error:
                     self._answering.report("a reply could not be refreshed", error)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from twisted.internet.protocol import ProcessProtocol
 
+from dns_node.net.recursion.policy_tables import policy_directory
 from dns_node.supervise.launch import START_VARIABLE
 from dns_node.supervise.process import PACKAGE_ROOT
 
@@ -84,8 +85,3 @@ class PolicyProcess(ProcessProtocol):
             self._reactor.spawnProcess(
                 self, sys.executable, command, environment, childFDs=descriptors
             )
-
-
-def policy_directory(data_directory: Path) -> Path:
-    """Return where the tables of policy zones lie."""
-    return data_directory / "policy"

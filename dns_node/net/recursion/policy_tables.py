@@ -21,6 +21,11 @@ CHECK_S: Final = 0.5
 _log = logging.getLogger("dns_node.policy")
 
 
+def policy_directory(data_directory: Path) -> Path:
+    """Return where the tables of policy zones lie."""
+    return data_directory / "policy"
+
+
 def table_path(directory: Path, apex: WireName) -> Path:
     """Return where the table of a zone lies: the name in hexadecimal digits, so that every name
     is a file name."""

@@ -1,10 +1,13 @@
 """The resolver of a worker with all that is around it: what the worker starts, sets and stops."""
 
+from pathlib import Path
 from typing import Any, Final
 
 from dns_node.answer.access import Networks
 from dns_node.config.recursion import QuestionLimits as LimitsSection
 from dns_node.config.recursion import Recursion as Section
+from dns_node.config.recursion import Route as RouteSection
+from dns_node.config.recursion_policy import Policy as PolicySection
 from dns_node.net.answering import Answering
 from dns_node.net.native import NativeMessageCache
 from dns_node.net.recursion.admission import Admission, QuestionLimits
@@ -14,14 +17,19 @@ from dns_node.net.recursion.datagrams import Datagrams
 from dns_node.net.recursion.janitor import Janitor
 from dns_node.net.recursion.kept import Messages, PythonMessages
 from dns_node.net.recursion.pipeline import FAULT, Pipeline
+from dns_node.net.recursion.policy_settings import make_policy
+from dns_node.net.recursion.policy_tables import PolicyTables, policy_directory
 from dns_node.net.recursion.questions import Questions
 from dns_node.net.recursion.settings import resolver_settings
 from dns_node.net.recursion.streams import Streams
+from dns_node.resolver.policy.name_servers import find_name_servers
 from dns_node.resolver.policy.policy import Policy
+from dns_node.resolver.policy.verdict import NameServers
 from dns_node.resolver.resolver import Resolver
 from dns_node.resolver.settings import ResolverSettings
+from dns_node.zone.rrset import WireName
 
-DRAIN_S: Final = 15.0
+DRAIN_S: Final = 12.0
 """How long a worker that stops waits for what it resolves; then who waits gets SERVFAIL."""
 
 
@@ -31,8 +39,11 @@ class Resolving:
     *clock* is the reactor.
     """
 
-    def __init__(self, answering: Answering, clock: Any):
+    def __init__(self, answering: Answering, clock: Any, data_directory: Path | None = None):
         self._answering = answering
+        self._directory = data_directory
+        self._policy_section: tuple[PolicySection, tuple[RouteSection, ...]] | None = None
+        self._tables: PolicyTables | None = None
         self._clock = clock
         self._clients = Networks(())
         self._settings: ResolverSettings | None = None
@@ -47,6 +58,9 @@ class Resolving:
         """Resolve for *clients* by *section* from here on."""
         settings = resolver_settings(section)
         self.configure(clients, settings, question_limits(section.limits))
+        if self.pipeline is not None and (section.policy, section.routes) != self._policy_section:
+            self._policy_section = section.policy, section.routes
+            self._use_policy(self.pipeline, section)
 
     def configure(
         self, clients: Networks, settings: ResolverSettings, limits: QuestionLimits
@@ -110,6 +124,26 @@ class Resolving:
         self._janitor = Janitor(self.pipeline, asks, counters, clock, report, self._also)
         self._janitor.start()
 
+    def _use_policy(self, pipeline: Pipeline, section: Section) -> None:
+        """Answer by the policy of *section* from here on."""
+
+        def name_servers(name: WireName) -> tuple[NameServers, ...]:
+            return find_name_servers(pipeline.resolver, name, self._clock.seconds())
+
+        policy = make_policy(section, name_servers)
+        self._tables = None
+        if policy.zones and self._directory is not None:
+            directory = policy_directory(self._directory)
+            self._tables = PolicyTables(directory, policy.zones, self._forget_messages)
+            self._tables.check()
+        pipeline.policy = policy
+        self._forget_messages()
+
+    def _forget_messages(self) -> None:
+        """Forget the replies that were made by other rules; what servers said stays."""
+        if self.pipeline is not None:
+            self.pipeline.messages.flush_all()
+
     def _use_messages(self, settings: ResolverSettings, is_new: bool) -> None:
         """Have replies kept where they are asked for: in the native core, if there is one."""
         core, size_octets_max = self._answering.native, settings.cache.message_cache_octets
@@ -130,6 +164,8 @@ class Resolving:
 
     def _also(self, now_s: float) -> None:
         """What else is done with each sweep of the janitor."""
+        if self._tables is not None:
+            self._tables.check()
 
 
 def question_limits(section: LimitsSection) -> QuestionLimits:

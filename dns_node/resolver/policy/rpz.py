@@ -37,15 +37,15 @@ from dns_node.resolver.policy.verdict import (
     is_bogus,
 )
 from dns_node.resolver.question import ExtendedError, Held, Outcome, Question, Security
-from dns_node.zone.names import BadName, canonical_key
+from dns_node.zone.names import ROOT, BadName, ancestors, parent
 from dns_node.zone.rrset import RRset, WireName
 
-A, CNAME, AAAA = 1, 5, 28
+A, NS, CNAME, AAAA = 1, 2, 5, 28
 FORGED: Final = 4
 BLOCKED: Final = 15
 LOOKUPS_MAX: Final = 4
-"""Addresses of name servers that are looked up for one question, because a rule may be about
-them and the cache doesn't hold them."""
+"""Name servers and addresses of theirs that are looked up for one question, because a rule may be
+about them and they aren't known."""
 
 Steps = Generator[Resolve, Outcome, Verdict]
 FindNameServers = Callable[[WireName], tuple[NameServers, ...]]
@@ -142,7 +142,7 @@ class Rpz:
                     hits.append(make_hit(zone, *found, position))
                 if not hits and (table.counts(Trigger.NSDNAME) or table.counts(Trigger.NSIP)):
                     if servers is None:
-                        servers = self._servers_of(name)
+                        servers = yield from self._servers_of(name, budget)
                     hits += matches_of_servers(zone, servers, position)
                     if not hits and table.counts(Trigger.NSIP):
                         servers = yield from _complete(servers, budget)
@@ -153,11 +153,33 @@ class Rpz:
                     _count(hit)
         return None
 
-    def _servers_of(self, name: WireName) -> tuple[NameServers, ...]:
+    def _servers_of(
+        self, name: WireName, budget: list[int]
+    ) -> Generator[Resolve, Outcome, tuple[NameServers, ...]]:
+        """Return the servers of the zones above *name*; where none is known (what was learnt of
+        them ended before the answer did, or a forwarder did the asking) they are asked for."""
         # The servers of the root and of the TLDs are everybody's: rules are not about them.
-        return tuple(
-            found for found in self._find_name_servers(name) if len(canonical_key(found.cut)) > 1
-        )
+        known = tuple(found for found in self._find_name_servers(name) if _is_below_tld(found.cut))
+        if known:
+            return known
+        for apex in ancestors(name):
+            if not _is_below_tld(apex) or not budget[0]:
+                break
+            budget[0] -= 1
+            outcome = yield Resolve(Question(apex, NS))
+            names = tuple(
+                rdata
+                for held in outcome.answer
+                if held.rrset.rrtype == NS and held.owner == apex
+                for rdata in held.rrset.rdatas
+            )
+            if names:
+                return (NameServers(apex, frozenset(names), frozenset(), names),)
+        return ()
+
+
+def _is_below_tld(name: WireName) -> bool:
+    return name != ROOT and parent(name) != ROOT
 
 
 def _complete(
@@ -166,16 +188,14 @@ def _complete(
     """Return *servers* with addresses that were missing looked up, `LOOKUPS_MAX` in all."""
     found = []
     for cut in servers:
-        completed = []
-        for name, known in cut.servers:
-            addresses = known
+        addresses = set(cut.addresses)
+        for name in cut.without_address:
             for rrtype in (A, AAAA):
-                if not known and budget[0]:
+                if budget[0]:
                     budget[0] -= 1
                     outcome = yield Resolve(Question(name, rrtype))
-                    addresses += _addresses_in(outcome.answer)
-            completed.append((name, addresses))
-        found.append(NameServers(cut.cut, tuple(completed)))
+                    addresses.update(_addresses_in(outcome.answer))
+        found.append(NameServers(cut.cut, cut.names, frozenset(addresses)))
     return tuple(found)
 
 

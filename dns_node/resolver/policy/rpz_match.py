@@ -83,7 +83,7 @@ def matches_of_servers(
     if table is None:
         return []
     if table.counts(Trigger.NSDNAME):
-        names = {name for cut in servers for name, _ in cut.servers}
+        names = {name for cut in servers for name in cut.names}
         by_name = [
             (_closeness(found[0]), canonical_key(name), found)
             for name in names
@@ -91,7 +91,7 @@ def matches_of_servers(
         ]
         if by_name:
             hits.append(make_hit(zone, *min(by_name)[2], position))
-    addresses = tuple(address for cut in servers for _, found in cut.servers for address in found)
+    addresses = {address for cut in servers for address in cut.addresses}
     if by_address := find_address(table, Trigger.NSIP, addresses):
         hits.append(make_hit(zone, *by_address, position))
     return hits

@@ -6,7 +6,6 @@ are 0.
 """
 
 import ipaddress
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Final
@@ -192,8 +191,9 @@ def rule_text(apex: WireName, key: Key) -> str:
     if address.version == 4:
         words = str(address).split(".")
     else:
-        groups = itertools.groupby(str(address).split(":"))
-        words = [word or "zz" for word, _ in groups]
+        before, zeros, after = str(address).partition("::")
+        words = [word for word in before.split(":") if word]
+        words += ["zz"] * bool(zeros) + [word for word in after.split(":") if word]
     return f"{key[1]}.{'.'.join(reversed(words))}.{_TEXTS[trigger]}.{zone}"
 
 

@@ -55,11 +55,13 @@ Verdict = Answered | Dropped | Truncated
 
 
 class NameServers(msgspec.Struct, frozen=True, gc=False):
-    """The servers of one zone cut as far as they are known: (name, addresses) each; no addresses
-    where they aren't known."""
+    """The servers of one zone cut as far as they are known: their names, their addresses, and which
+    of the names have no known address."""
 
     cut: WireName
-    servers: tuple[tuple[WireName, tuple[bytes, ...]], ...]
+    names: frozenset[WireName]
+    addresses: frozenset[bytes]
+    without_address: tuple[WireName, ...] = ()
 
 
 _BOGUS: Final = frozenset(range(6, 13))

@@ -140,11 +140,17 @@ def test_a_client_triggers_and_its_answers_are_its_own():
     assert shown(verdict)[0] == 0, "a refresh is for nobody in particular"
 
 
+def servers_of(cut, *names, addresses=()):
+    """The servers of a cut; without addresses none is known."""
+    wire = tuple(map(parse_name, names))
+    return NameServers(
+        parse_name(cut), frozenset(wire), frozenset(addresses), wire * (not addresses)
+    )
+
+
 SERVERS = (
-    NameServers(
-        parse_name("bad.example."), ((parse_name("ns.evil.net."), (bytes((203, 0, 113, 5)),)),)
-    ),
-    NameServers(parse_name("example."), ((parse_name("a.tld."), (bytes((198, 51, 100, 5)),)),)),
+    servers_of("bad.example.", "ns.evil.net.", addresses=[bytes((203, 0, 113, 5))]),
+    servers_of("example.", "a.tld.", addresses=[bytes((198, 51, 100, 5))]),
 )
 
 
@@ -169,8 +175,7 @@ def test_the_servers_of_a_tld_do_not_trigger(rule):
 
 def test_an_address_of_a_name_server_that_is_not_known_is_looked_up_within_a_limit():
     def servers(_name):
-        ns = tuple((parse_name(f"ns{number}.evil.net."), ()) for number in range(9))
-        return (NameServers(parse_name("bad.example."), ns),)
+        return (servers_of("bad.example.", *(f"ns{number}.evil.net." for number in range(9))),)
 
     given = REAL | {
         f"ns{number}.evil.net. {rrtype}": positive(f"ns{number}.evil.net. 9 A 203.0.113.{number}")
@@ -181,6 +186,22 @@ def test_an_address_of_a_name_server_that_is_not_known_is_looked_up_within_a_lim
     verdict, resolved = play(policy, BAD, given)
     assert shown(verdict) == (3, [])
     assert len(resolved) == 5
+
+
+def test_name_servers_that_nobody_knows_are_asked_for():
+    given = REAL | {
+        f"{BAD} NS": negative(),
+        "bad.example. NS": positive("bad.example. 9 NS ns.evil.net."),
+        "ns.evil.net. A": positive("ns.evil.net. 9 A 203.0.113.5"),
+    }
+    for rule, last in (
+        ("ns.evil.net.rpz-nsdname", "bad.example. NS"),
+        ("32.5.113.0.203.rpz-nsip", "ns.evil.net. A"),
+    ):
+        verdict, resolved = play(
+            policy_of(zone_of(f"{rule} 60 CNAME .")), BAD, given | {"ns.evil.net. AAAA": negative()}
+        )
+        assert shown(verdict) == (3, []) and last in resolved
 
 
 # Precedence
@@ -259,8 +280,7 @@ def test_of_many_addresses_the_longest_prefix_and_then_the_smallest_address_deci
 
 def test_of_many_name_servers_the_smallest_name_decides():
     def servers(_name):
-        ns = tuple((parse_name(text), ()) for text in ("b.net.", "a.org.", "c.net."))
-        return (NameServers(parse_name("bad.example."), ns),)
+        return (servers_of("bad.example.", "b.net.", "a.org.", "c.net."),)
 
     zone = zone_of(*(f"{name}.rpz-nsdname 60 CNAME ." for name in ("a.org", "c.net", "b.net")))
     verdict, _ = play(policy_of(zone, find_name_servers=servers), BAD, REAL)
