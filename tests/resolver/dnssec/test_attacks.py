@@ -180,10 +180,24 @@ def test_cve_2025_8677_keys_that_are_no_keys_but_match_cost_two_tries():
     assert before <= 4 + world.settings.limits.failures_per_rrset_max
 
 
+def test_a_ds_that_the_zone_below_signed_is_bogus():
+    child = SignedZone("sub.example.", "www A 192.0.2.1")
+    example = SignedZone("example.", children=(child,))
+    world = World(example, child)
+    assert world.security("www.sub.example.") is Security.SECURE
+    held = example.held("sub.example.", DS)
+    records = dns.rrset.from_rdata_list(child.origin, 3600, child.ds())
+    signature = sign(records, child.zsks[0], child.origin)
+    claim = Claim(question("sub.example.", DS), 0, (with_rrset(held, signatures=(signature,)),))
+    assert world.validate(claim).security is Security.BOGUS
+
+
 def broken_key(tag: int, number: int) -> bytes:
     """Return the rdata of a DNSKEY of P-256 with *tag* and no point of the curve."""
-    for last in range(65536):
-        rdata = b"\1\0\3\x0d" + number.to_bytes(2, "big") + bytes(60) + last.to_bytes(2, "big")
+    start = b"\1\0\3\x0d" + number.to_bytes(2, "big") + bytes(60)
+    near = tag - key_tag(start + b"\0\0")
+    for last in (near, near - 1, near + 1, near + 2):
+        rdata = start + (last & 0xFFFF).to_bytes(2, "big")
         if key_tag(rdata) == tag:
             return rdata
     raise AssertionError("no such tag")

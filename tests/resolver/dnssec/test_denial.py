@@ -1,5 +1,6 @@
 """What NSEC and NSEC3 records prove, against what the zone really holds."""
 
+import msgspec
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -7,9 +8,10 @@ from hypothesis import strategies as st
 from dns_node.resolver.budget import Budget, BudgetExceeded
 from dns_node.resolver.dnssec import denial
 from dns_node.resolver.dnssec.denial import Absence, Proof
-from dns_node.resolver.dnssec.nsec3 import Nsec3Proofs
+from dns_node.resolver.dnssec.nsec3 import Nsec3Proofs, is_too_costly
 from dns_node.resolver.dnssec.proofs import collect
 from dns_node.resolver.dnssec.records import NSEC, NSEC3, BadRecord, Nsec, has_type, parse_nsec3
+from dns_node.resolver.question import Held
 from dns_node.resolver.settings import Limits
 from dns_node.zone.names import ancestors, is_subdomain, parse_name
 from tests.resolver.signing import CNAME, DNAME, DS, NS, SOA, TXT, A, SignedZone, bitmap
@@ -81,7 +83,7 @@ def prove(zone: SignedZone, held, qname: bytes, qtype: int) -> Proof | None:
 def test_no_choice_of_a_zones_own_proofs_denies_what_exists(kind, data):
     zone = data.draw(zones(kind))
     held = proofs_in(zone, NSEC if kind == "nsec" else NSEC3)
-    chosen = data.draw(st.lists(st.sampled_from(held), max_size=4)) if held else []
+    chosen = data.draw(st.just(held) | st.lists(st.sampled_from(held), max_size=4)) if held else []
     qname = parse_name(data.draw(OWNER) + ".zone.")
     qtype = data.draw(st.sampled_from([A, TXT, DS, NS, CNAME, SOA]))
     said = truth(zone, qname, qtype)
@@ -118,7 +120,7 @@ def test_a_wildcard_is_permitted_only_where_it_is_the_closest(kind, data):
     wildcard = b"\1*" + data.draw(st.sampled_from(list(ancestors(qname))[1:]))
     if not is_subdomain(wildcard[2:], zone.zone_name):
         return
-    chosen = data.draw(st.lists(st.sampled_from(held), max_size=3)) if held else []
+    chosen = data.draw(st.just(held) | st.lists(st.sampled_from(held), max_size=3)) if held else []
     budget = Budget(Limits(nsec3_hashes_max=1000), 0.0)
     proof = collect(zone.zone_name, chosen).wildcard(qname, wildcard, budget)
     event(f"{proof is not None}")
@@ -180,6 +182,44 @@ def test_the_childs_apex_record_says_nothing_of_its_ds():
     assert absence("example.", TXT, child) is Absence.TYPE
 
 
+def test_an_empty_non_terminal_is_not_answered_from_a_wildcard():
+    record = nsec("a.example.", "x.b.example.", A)
+    wildcard = parse_name("*.example.")
+    assert not denial.permits_wildcard(parse_name("b.example."), wildcard, ZONE, [record])
+    assert denial.permits_wildcard(parse_name("aa.example."), wildcard, ZONE, [record])
+
+
+def test_rfc5155_8_3_below_a_delegation_there_is_no_closest_encloser():
+    """Every record of the zone above together denies nothing in the zone below."""
+    zone = SignedZone("zone.", "sub NS ns.sub\nred DNAME t\na A 192.0.2.1", denial="nsec3",
+                      has_signatures=False)  # fmt: skip
+    everything = proofs_in(zone, NSEC3)
+    for number in range(40):
+        for owner in ("sub", "red"):
+            qname = parse_name(f"x{number}.{owner}.zone.")
+            assert prove(zone, everything, qname, A) is None
+
+
+def test_rfc9276_51_iterations_are_too_many_however_many_hashes_there_are_left():
+    limits = Limits(nsec3_hashes_max=10_000)
+    for iterations, expected in ((50, False), (51, True)):
+        zone = SignedZone("zone.", denial="nsec3", iterations=iterations, has_signatures=False)
+        proofs = collect(zone.zone_name, proofs_in(zone, NSEC3))
+        assert is_too_costly(proofs.nsec3s, parse_name("x.zone."), zone.zone_name, limits) is (
+            expected
+        )
+
+
+def test_proofs_that_are_not_alone_or_not_below_the_apex_are_left_out():
+    zone = SignedZone("zone.", "a A 192.0.2.1", denial="nsec3", has_signatures=False)
+    held = proofs_in(zone, NSEC3)[0]
+    assert len(collect(zone.zone_name, [held]).nsec3s) == 1
+    deeper = Held(held.owner[:33] + b"\3sub" + held.owner[33:], held.rrset)
+    double = Held(held.owner, msgspec.structs.replace(held.rrset, rdatas=held.rrset.rdatas * 2))
+    above = Held(b"\0", held.rrset)
+    assert not collect(zone.zone_name, [deeper, double, above]).held
+
+
 def test_rfc9824_nxname_says_that_the_name_does_not_exist():
     record = nsec("nx.example.", "\\000.nx.example.", 46, NSEC, 128)
     assert absence("nx.example.", A, record) is Absence.NAME
@@ -201,7 +241,7 @@ def test_nsec3_hashes_are_drawn_from_the_budget():
 
 
 def test_nsec3_with_many_iterations_is_not_looked_at():
-    for iterations, is_too_costly in ((0, False), (36, False), (50, True), (51, True)):
+    for iterations, expected in ((0, False), (36, False), (50, True), (51, True)):
         zone = SignedZone(
             "zone.", "a A 192.0.2.1", denial="nsec3", iterations=iterations, has_signatures=False
         )
@@ -209,10 +249,10 @@ def test_nsec3_with_many_iterations_is_not_looked_at():
         qname = parse_name("very.nx.zone.")
         proof = collect(zone.zone_name, zone.claim(qname, A).authority).absence(qname, A, budget)
         assert proof is not None
-        assert proof.is_too_costly is is_too_costly
-        assert proof.is_opt_out is is_too_costly
+        assert proof.is_too_costly is expected
+        assert proof.is_opt_out is expected
         assert budget.hashes <= 150
-        if is_too_costly:
+        if expected:
             assert budget.hashes == 0
 
 
