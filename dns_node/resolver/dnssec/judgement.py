@@ -12,6 +12,7 @@ from dns_node.resolver.dnssec.trust import Trust
 from dns_node.resolver.dnssec.verdict import (
     RCODE_NOERROR,
     RCODE_NXDOMAIN,
+    RCODE_YXDOMAIN,
     Claim,
     ErrorCode,
     Need,
@@ -194,7 +195,7 @@ class Judgement:
 
 def _denied_name(claim: Claim) -> WireName | None:
     """Return the name of which *claim* says that there is nothing (of the type), None for none."""
-    if claim.is_open:
+    if claim.answer and (claim.is_open or claim.rcode == RCODE_YXDOMAIN):
         return None
     qtype = claim.question.qtype
     name = claim.question.qname

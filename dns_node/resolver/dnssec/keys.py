@@ -41,6 +41,9 @@ RSA_BITS_MAX: Final = 4096
 RSA_EXPONENT_BITS_MAX: Final = 35
 """The exponents that are in use have 17 bits; long ones make checking as slow as signing."""
 
+SIGNATURES_REMEMBERED: Final = 16
+"""Good signatures that a key remembers."""
+
 Check = Callable[[bytes, bytes], None]
 """``check(signature, data)`` raises InvalidSignature or ValueError."""
 
@@ -55,7 +58,7 @@ _RSA_HASHES: Final = {
 class ZoneKey:
     """A DNSKEY record of a zone; its public key is loaded when it is first needed, once."""
 
-    __slots__ = ("_check", "_is_loaded", "algorithm", "flags", "protocol", "rdata", "tag")
+    __slots__ = ("_check", "_good", "_is_loaded", "algorithm", "flags", "protocol", "rdata", "tag")
 
     def __init__(self, rdata: bytes):
         self.rdata = rdata
@@ -65,6 +68,7 @@ class ZoneKey:
         self.tag = key_tag(rdata)
         self._check: Check | None = None
         self._is_loaded = False
+        self._good: dict[bytes, None] = {}
 
     @property
     def may_sign(self) -> bool:
@@ -96,7 +100,15 @@ class ZoneKey:
             self._check(signature, data)
         except (InvalidSignature, ValueError, OverflowError, UnsupportedAlgorithm):
             return False
+        while len(self._good) >= SIGNATURES_REMEMBERED:
+            del self._good[next(iter(self._good))]
+        self._good[hashlib.sha256(signature + data).digest()] = None
         return True
+
+    def remembers(self, signature: bytes, data: bytes) -> bool:
+        """Return whether `checks` said yes to the same lately: the SOA of a zone comes with every
+        absence."""
+        return bool(self._good) and hashlib.sha256(signature + data).digest() in self._good
 
     def matches(self, owner: WireName, delegation: Delegation) -> bool:
         """Return whether *delegation* at *owner* is the digest of this key."""

@@ -61,7 +61,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     *zone* is the cut whose servers sent it, None where that is not known (a forwarder: the answer
     may then come from several zones).  *is_open*: the answer is a chain of aliases whose end is
     asked for separately; without it, an answer that holds nothing of the type that was asked for
-    claims that there is nothing, and has to prove it.
+    claims that there is nothing, and has to prove it; so does an open one without any alias.  With
+    YXDOMAIN the answer ends with the DNAME that makes too long a name (RFC 6672 section 2.2).
     """
 
     question: Question
@@ -119,3 +120,4 @@ class Synthesis(msgspec.Struct, frozen=True, gc=False):
 
 RCODE_NOERROR: Final = 0
 RCODE_NXDOMAIN: Final = 3
+RCODE_YXDOMAIN: Final = 6

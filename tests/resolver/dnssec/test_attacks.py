@@ -271,6 +271,18 @@ def test_the_cname_of_a_dname_has_to_be_what_the_dname_makes():
     assert world.validate(lie).security is Security.BOGUS
 
 
+def test_nothing_at_all_is_not_secure():
+    example = SignedZone("example.", "d DNAME t")
+    world = World(example)
+    asked = question("x.d.example.", "A")
+    for rcode in (0, 3, 6):
+        for is_open in (False, True):
+            claim = Claim(asked, rcode, (), (), example.zone_name, is_open)
+            assert world.validate(claim).security is Security.BOGUS
+    too_long = Claim(asked, 6, (example.held("d.example.", 39),), (), example.zone_name)
+    assert world.validate(too_long).security is Security.SECURE
+
+
 def test_the_soa_of_an_absence_is_that_of_the_zone_that_proves_it():
     child = SignedZone("sub.example.", "www A 192.0.2.1")
     example = SignedZone("example.", children=(child,))

@@ -123,9 +123,31 @@ def test_of_many_keys_with_one_tag_two_are_tried_and_two_failures_end_it():
 
 def test_checks_are_drawn_from_the_budget_of_the_question():
     budget = Budget(Limits(checks_max=1), NOW_S)
-    check(WWW, budget=budget)
+    check(WWW, [ZoneKey(KEYS[0].rdata)], budget=budget)
     with pytest.raises(BudgetExceeded, match="checks_max"):
-        check(WWW, budget=budget)
+        check(WWW, [ZoneKey(KEYS[0].rdata)], budget=budget)
+
+
+def test_a_good_signature_that_was_checked_lately_costs_nothing_and_still_has_its_time():
+    keys, budget = [ZoneKey(KEYS[0].rdata)], Budget(Limits(checks_max=1), NOW_S)
+    for _ in range(3):
+        assert check(WWW, keys, budget=budget).held is not None
+    late = NOW_S + 30 * DAY_S
+    assert check_rrset(WWW, APEX, keys, budget, late).error is ErrorCode.SIGNATURE_EXPIRED
+    other = msgspec.structs.replace(
+        WWW, rrset=msgspec.structs.replace(WWW.rrset, rdatas=WWW.rrset.rdatas[:1])
+    )
+    with pytest.raises(BudgetExceeded):
+        check(other, keys, budget=budget)
+    for number in range(100):
+        rrset = rrset_of("www.example.", 3600, f"192.0.2.{number}")
+        made = Held(WWW.owner, msgspec.structs.replace(
+            WWW.rrset, rdatas=(bytes((192, 0, 2, number)),),
+            signatures=(sign(rrset, PAIR, "example."),),
+        ))  # fmt: skip
+        assert check(made, keys).held is not None
+    with pytest.raises(BudgetExceeded):  # it was forgotten
+        check(WWW, keys, budget=budget)
 
 
 def test_times_wrap_around_in_2106():
