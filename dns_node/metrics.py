@@ -41,6 +41,7 @@ _RECURSION: Final = (
     ("recursion_questions", "questions that were taken to be resolved"),
     ("recursion_in_flight", "questions that are being resolved now"),
     ("recursion_answered", "replies to questions that were resolved"),
+    ("recursion_native", "of these, replies for which the native core alone asked a server"),
     ("recursion_joined", "questions that waited for an equal one"),
     ("recursion_over_worker", "questions beyond the limit of a worker"),
     ("recursion_over_client", "questions beyond the limit of a client"),

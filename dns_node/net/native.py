@@ -113,10 +113,12 @@ class NativeMessageCache:
     """The core's message cache: filled and flushed like `resolver.message_cache.MessageCache`, and
     asked by the core itself, for the clients in *recursion*."""
 
-    def __init__(self, core: "Core", recursion: Networks, size_octets_max: int):
+    def __init__(
+        self, core: "Core", recursion: Networks, size_octets_max: int, stale_s: int = 0
+    ):
         self._core = core
         self.size_octets_max = size_octets_max
-        core.configure_recursion(plain(recursion), size_octets_max)
+        core.configure_recursion(plain(recursion), size_octets_max, stale_s)
 
     def __len__(self) -> int:
         return self._core.cache_size()[0]
@@ -132,6 +134,12 @@ class NativeMessageCache:
         """Keep a reply, see `MessageCache.put`."""
         parts = (key.qname, key.qtype, key.qclass, key.is_do, key.is_cd)
         return self._core.cache_put(parts, message, ttl_s, now_s, error)
+
+    def find_stale(self, key: Key, now_s: float) -> tuple[bytes, float, int] | None:
+        """Return (message, when it was put, for how long) of what was kept under *key* and is
+        over, None when there is nothing such."""
+        parts = (key.qname, key.qtype, key.qclass, key.is_do, key.is_cd)
+        return self._core.cache_stale(parts, now_s)
 
     def flush_name(self, qname: WireName) -> int:
         """Forget all replies about *qname*; return how many there were."""

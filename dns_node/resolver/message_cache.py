@@ -10,6 +10,8 @@ This is the definition; the native core has the same cache, operation for operat
 * What does not fit is sent without its additional section, or else, with TC, without all sections.
 * Entries stand in a queue.  Where room is needed, the oldest goes; one that was used since it came
   or was passed over goes to the end of the queue instead, `CHANCES_MAX` of them for one new entry.
+* What is over stays for *stale_s*, for who asks for it expressly (`find_stale`, RFC 8767), unless
+  its room is needed; `find` does not find it.
 * Entries lie in numbered slots, the slot that was freed last is taken first.  `sweep` looks at some
   slots after those it looked at before.
 """
@@ -71,9 +73,9 @@ class Entry(msgspec.Struct, gc=False):
         octets = len(self.key.qname) + len(self.message) + 2 * len(self.ttl_offsets)
         return ENTRY_SIZE_OCTETS + octets
 
-    def is_over(self, now_s: float) -> bool:
-        """Say whether its time is over."""
-        return now_s - self.stored_s >= self.ttl_s
+    def is_over(self, now_s: float, stale_s: int = 0) -> bool:
+        """Say whether its time, and *stale_s* after it, is over."""
+        return now_s - self.stored_s >= self.ttl_s + stale_s
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
@@ -112,10 +114,12 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageCache:
-    """The message cache of one worker; it holds at most *size_octets_max*."""
+    """The message cache of one worker; it holds at most *size_octets_max*, and what is over for
+    *stale_s*."""
 
-    def __init__(self, size_octets_max: int):
+    def __init__(self, size_octets_max: int, stale_s: int = 0):
         self.size_octets_max = size_octets_max
+        self.stale_s = stale_s
         self._clear()
 
     def _clear(self) -> None:
@@ -163,13 +167,21 @@ class MessageCache:
         if entry is None:
             return None
         if entry.is_over(now_s):
-            self._remove(entry)
+            if entry.is_over(now_s, self.stale_s):
+                self._remove(entry)
             return None
         entry.is_used = True
         age_s = max(0, int(now_s - entry.stored_s))
         is_due = not entry.was_due and age_s >= entry.ttl_s - entry.ttl_s // DUE_DIVISOR
         entry.was_due |= is_due
         return Found(entry, age_s, is_due)
+
+    def find_stale(self, key: Key, now_s: float) -> Entry | None:
+        """Return what was kept under *key* and is over, None when there is nothing such."""
+        entry = self._queue.get(key)
+        if entry is None or not entry.is_over(now_s) or entry.is_over(now_s, self.stale_s):
+            return None
+        return entry
 
     def flush_name(self, qname: WireName) -> int:
         """Forget all replies about *qname*; return how many there were."""
@@ -193,7 +205,7 @@ class MessageCache:
         for _ in range(min(slots_max, len(self._slots))):
             self._next_slot = self._next_slot % len(self._slots)
             entry = self._slots[self._next_slot]
-            if entry is not None and entry.is_over(now_s):
+            if entry is not None and entry.is_over(now_s, self.stale_s):
                 self._remove(entry)
                 gone += 1
             self._next_slot += 1

@@ -151,17 +151,21 @@ impl Core {
         Ok(())
     }
 
-    /// Who may have what is in the message cache, which holds at most *cache_octets_max*.
+    /// Who may have what is in the message cache, which holds at most *cache_octets_max*, and what
+    /// is over for *stale_s*.
+    #[pyo3(signature = (recursion, cache_octets_max, stale_s=0))]
     fn configure_recursion(
         &mut self,
         recursion: Vec<String>,
         cache_octets_max: usize,
+        stale_s: u32,
     ) -> PyResult<()> {
         self.server.settings.recursion = networks(&recursion)?;
         let kept = &mut self.server.kept;
         if kept.cache.size_octets_max() != cache_octets_max {
             kept.cache = MessageCache::new(cache_octets_max);
         }
+        kept.cache.stale_s = stale_s;
         Ok(())
     }
 
@@ -190,7 +194,9 @@ impl Core {
         match self.server.respond(octets, &client, now, &mut self.out) {
             Decision::Reply(size) => Ok(PyBytes::new(python, &self.out[..size]).into_any()),
             Decision::Drop => Ok(python.None().into_bound(python)),
-            Decision::Punt => Ok(false.into_pyobject(python)?.to_owned().into_any()),
+            Decision::Punt | Decision::Wait => {
+                Ok(false.into_pyobject(python)?.to_owned().into_any())
+            }
         }
     }
 
@@ -324,6 +330,18 @@ impl Core {
         let found = self.server.kept.cache.find(&native_key(&key), now_s)?;
         let size = found.compose(&asked, opt, size_octets_max, &mut self.out);
         Some((PyBytes::new(python, &self.out[..size]), found.is_due, found.error()))
+    }
+
+    /// (message, when it was put, for how long) of what is over, or None.
+    fn cache_stale<'py>(
+        &mut self,
+        python: Python<'py>,
+        key: KeyParts<'_>,
+        now_s: f64,
+    ) -> Option<(Bound<'py, PyBytes>, f64, u32)> {
+        let (message, stored_s, ttl_s) =
+            self.server.kept.cache.find_stale(&native_key(&key), now_s)?;
+        Some((PyBytes::new(python, message), stored_s, ttl_s))
     }
 
     fn cache_flush_name(&mut self, qname: &[u8]) -> usize {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod core;
+mod recursion;
 mod told;
 
 use std::panic;
@@ -26,5 +27,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         *last = Some(fault.to_string());
     }));
     module.add("SOURCES", env!("DNS_NODE_SOURCES"))?;
+    module.add_class::<recursion::Recursion>()?;
     module.add_class::<core::Core>()
 }

@@ -1,6 +1,7 @@
 //! What Python is told of the datagrams of a wake-up, or the queries of a stream.
 
 use std::net::IpAddr;
+use std::os::fd::RawFd;
 
 use dns_node_core::serve::Witness;
 use dns_node_core::socket::Sender;
@@ -13,6 +14,8 @@ pub struct Told<'py> {
     wants_answers: bool,
     /// Queries that were handed up.
     pub punts: Option<Bound<'py, PyList>>,
+    /// Queries that were handed up after all, with the descriptor of their socket.
+    pub late: Option<Bound<'py, PyList>>,
     /// Queries that were answered, when that is wanted.
     pub answers: Option<Bound<'py, PyList>>,
     /// What went wrong while telling.
@@ -22,7 +25,7 @@ pub struct Told<'py> {
 impl<'py> Told<'py> {
     /// Nothing yet.
     pub fn new(python: Python<'py>, wants_answers: bool) -> Self {
-        Told { python, wants_answers, punts: None, answers: None, error: None }
+        Told { python, wants_answers, punts: None, late: None, answers: None, error: None }
     }
 
     /// Put one of them into its list.
@@ -80,5 +83,27 @@ impl Witness for Told<'_> {
     fn handed_up(&mut self, query: &[u8], sender: &Sender, source: Option<(i32, i32, &[u8])>) {
         let made = self.punt(query, sender, source);
         self.put(false, made);
+    }
+
+    fn answered_late(&mut self, socket: RawFd, query: &[u8], reply: &[u8], sender: &Sender) {
+        let list = self.answers.get_or_insert_with(|| PyList::empty(self.python)).clone();
+        let made = self.answer(query, reply, sender.address, sender.port);
+        if let Err(error) = made.and_then(|made| list.append((socket, made))) {
+            self.error = Some(error);
+        }
+    }
+
+    fn handed_up_late(
+        &mut self,
+        socket: RawFd,
+        query: &[u8],
+        sender: &Sender,
+        source: Option<(i32, i32, &[u8])>,
+    ) {
+        let list = self.late.get_or_insert_with(|| PyList::empty(self.python)).clone();
+        let made = self.punt(query, sender, source).and_then(|made| list.append((socket, made)));
+        if let Err(error) = made {
+            self.error = Some(error);
+        }
     }
 }

@@ -50,6 +50,29 @@ counters! {
     NativePanics "native_panics",
     CacheHits "message_cache_hits",
     CacheMisses "message_cache_misses",
+    RecursionQuestions "recursion_questions",
+    RecursionInFlight "recursion_in_flight",
+    RecursionAnswered "recursion_answered",
+    RecursionNative "recursion_native",
+    RecursionJoined "recursion_joined",
+    RecursionOverWorker "recursion_over_worker",
+    RecursionOverClient "recursion_over_client",
+    RecursionOverName "recursion_over_name",
+    UpstreamQueries "upstream_queries",
+    UpstreamTimeouts "upstream_timeouts",
+    UpstreamFailures "upstream_failures",
+    UpstreamNearMisses "upstream_near_misses",
+    ResolverInFlight "stage_resolver_in_flight",
+    ResolverDone "stage_resolver_done",
+    ResolverSumUs "stage_resolver_sum_us",
+    Resolver10Us "stage_resolver_10us",
+    Resolver100Us "stage_resolver_100us",
+    Resolver1000Us "stage_resolver_1000us",
+    Resolver10000Us "stage_resolver_10000us",
+    Resolver100000Us "stage_resolver_100000us",
+    Resolver1000000Us "stage_resolver_1000000us",
+    Resolver10000000Us "stage_resolver_10000000us",
+    ResolverOver "stage_resolver_over",
 }
 
 const COUNT: usize = NAMES.len();
@@ -71,6 +94,17 @@ const fn latency_bounds_us() -> [u64; 40] {
     bounds
 }
 
+/// The upper bounds of the stage resolver's histogram, and its buckets.
+const RESOLVER_BUCKETS: [(u64, Counter); 7] = [
+    (10, Counter::Resolver10Us),
+    (100, Counter::Resolver100Us),
+    (1000, Counter::Resolver1000Us),
+    (10_000, Counter::Resolver10000Us),
+    (100_000, Counter::Resolver100000Us),
+    (1_000_000, Counter::Resolver1000000Us),
+    (10_000_000, Counter::Resolver10000000Us),
+];
+
 /// What one batch counted.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -88,6 +122,28 @@ impl Tally {
     #[inline]
     pub fn add(&mut self, counter: Counter, number: usize) {
         self.numbers[counter as usize] += number as u64;
+    }
+
+    /// Count *number* questions that were resolved in *took* each.
+    pub fn add_resolved(&mut self, number: usize, took: Duration) {
+        let took_us = took.as_micros() as u64;
+        let bucket = RESOLVER_BUCKETS.iter().find(|bucket| took_us <= bucket.0);
+        self.add(bucket.map_or(Counter::ResolverOver, |bucket| bucket.1), number);
+        self.add(Counter::ResolverSumUs, took_us as usize * number);
+        for counter in [
+            Counter::ResolverDone,
+            Counter::RecursionQuestions,
+            Counter::RecursionAnswered,
+            Counter::RecursionNative,
+        ] {
+            self.add(counter, number);
+        }
+    }
+
+    /// Count *number* fewer of *counter*, which says how many there are.
+    pub fn remove(&mut self, counter: Counter, number: usize) {
+        let sum = &mut self.numbers[counter as usize];
+        *sum = sum.wrapping_sub(number as u64);
     }
 
     /// How many of *counter* were counted.

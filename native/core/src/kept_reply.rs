@@ -101,7 +101,17 @@ impl KeptReply {
 
     /// Whether its time is over.
     pub fn is_over(&self, now_s: f64) -> bool {
-        now_s - self.stored_s >= f64::from(self.ttl_s)
+        self.is_gone(now_s, 0)
+    }
+
+    /// Whether its time, and *stale_s* after it, is over.
+    pub fn is_gone(&self, now_s: f64, stale_s: u32) -> bool {
+        now_s - self.stored_s >= f64::from(self.ttl_s) + f64::from(stale_s)
+    }
+
+    /// The message as it was put, when, and for how long.
+    pub fn as_put(&self) -> (&[u8], f64, u32) {
+        (&self.message, self.stored_s, self.ttl_s)
     }
 
     /// Whether it is kept under *key*.

@@ -25,6 +25,8 @@ struct Entry {
 
 /// The message cache of one worker.
 pub struct MessageCache {
+    /// How long what is over stays.
+    pub stale_s: u32,
     size_octets_max: usize,
     size_octets: usize,
     slots: Vec<Option<Entry>>,
@@ -41,6 +43,7 @@ impl MessageCache {
     /// An empty cache that holds at most *size_octets_max*.
     pub fn new(size_octets_max: usize) -> Self {
         MessageCache {
+            stale_s: 0,
             size_octets_max,
             size_octets: 0,
             slots: Vec::new(),
@@ -111,13 +114,23 @@ impl MessageCache {
     /// What is kept under *key*; None when there is nothing, or nothing any more.
     pub fn find(&mut self, key: &Key, now_s: f64) -> Option<Found<'_>> {
         let slot = self.slot_of(key)?;
-        if self.entry(slot).reply.is_over(now_s) {
-            self.remove(slot);
+        let reply = &self.entry(slot).reply;
+        if reply.is_over(now_s) {
+            if reply.is_gone(now_s, self.stale_s) {
+                self.remove(slot);
+            }
             return None;
         }
         let entry = self.entry_mut(slot);
         entry.is_used = true;
         Some(entry.reply.at(now_s))
+    }
+
+    /// What was kept under *key* and is over: the message, when it was put, and for how long.
+    pub fn find_stale(&self, key: &Key, now_s: f64) -> Option<(&[u8], f64, u32)> {
+        let reply = &self.entry(self.slot_of(key)?).reply;
+        let is_stale = reply.is_over(now_s) && !reply.is_gone(now_s, self.stale_s);
+        is_stale.then(|| reply.as_put())
     }
 
     /// Forget all replies about *qname*; return how many there were.
@@ -148,7 +161,7 @@ impl MessageCache {
     /// Forget everything; return how many replies that were.
     pub fn flush_all(&mut self) -> usize {
         let number = self.len();
-        *self = MessageCache::new(self.size_octets_max);
+        *self = MessageCache { stale_s: self.stale_s, ..MessageCache::new(self.size_octets_max) };
         number
     }
 
@@ -157,7 +170,8 @@ impl MessageCache {
         let mut gone = 0;
         for _ in 0..slots_max.min(self.slots.len()) {
             let slot = self.next_slot % self.slots.len();
-            if self.slots[slot].as_ref().is_some_and(|entry| entry.reply.is_over(now_s)) {
+            let is_gone = |entry: &Entry| entry.reply.is_gone(now_s, self.stale_s);
+            if self.slots[slot].as_ref().is_some_and(is_gone) {
                 self.remove(slot as u32);
                 gone += 1;
             }
@@ -261,7 +275,7 @@ impl MessageCache {
 
 /// The key is a keyed hash already.
 #[derive(Default)]
-struct AsItIs(u64);
+pub(crate) struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {

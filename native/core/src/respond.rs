@@ -92,6 +92,8 @@ pub enum Decision {
     Drop,
     /// The Python definition answers.
     Punt,
+    /// The reply is sent later (`recursion`), or Python is handed the query then.
+    Wait,
 }
 
 /// Room that `respond` works in, kept from one packet to the next so that nothing is allocated.
@@ -105,6 +107,8 @@ pub struct Scratch {
     /// The punt is of a question that no zone of ours has a part of the answer to, and that the
     /// client may have resolved.
     pub(crate) is_to_resolve: bool,
+    /// No zone of ours encloses the name of that question.
+    pub(crate) is_outside: bool,
 }
 
 impl Default for Scratch {
@@ -117,6 +121,7 @@ impl Default for Scratch {
             subject: None,
             facts: ERROR,
             is_to_resolve: false,
+            is_outside: false,
         }
     }
 }
@@ -291,6 +296,7 @@ impl Exchange<'_> {
         let Sections { rcode, is_authoritative, subject, onward, mut entries, .. } = sections;
         if found.is_ok() && onward.is_some() {
             scratch.is_to_resolve = entries.is_empty();
+            scratch.is_outside = rcode == REFUSED;
             scratch.entries = recycle(entries);
             return Ok(Decision::Punt);
         }

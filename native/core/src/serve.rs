@@ -10,7 +10,9 @@ use std::time::Instant;
 use crate::cookies::CookieSecrets;
 use crate::counters::{Counter, Places, Tally};
 use crate::message_cache::MessageCache;
+use crate::outbox::Outbox;
 use crate::rate::RateLimits;
+use crate::recursion::Misses;
 use crate::respond::{respond, Client, Decision, Facts, Scratch, Settings};
 use crate::shared_block::SharedBlock;
 use crate::socket::{Datagrams, Sender, BATCH_SIZE_MAX};
@@ -37,6 +39,16 @@ pub trait Witness {
     /// *query* has to be answered by the definition; the reply needs *source* (level, type, data)
     /// as ancillary data to leave from the address that was asked.
     fn handed_up(&mut self, query: &[u8], sender: &Sender, source: Option<(i32, i32, &[u8])>);
+    /// The reply to a *query* that came to *socket* earlier has left.
+    fn answered_late(&mut self, socket: RawFd, query: &[u8], reply: &[u8], sender: &Sender);
+    /// A *query* that came to *socket* earlier has to be answered by the definition after all.
+    fn handed_up_late(
+        &mut self,
+        socket: RawFd,
+        query: &[u8],
+        sender: &Sender,
+        source: Option<(i32, i32, &[u8])>,
+    );
 }
 
 /// What a wake-up did.
@@ -85,8 +97,11 @@ pub struct Server {
     pub has_cookies: bool,
     /// The message cache.
     pub kept: Kept,
+    /// What is asked of servers; None: everything is handed up.
+    pub misses: Option<Box<Misses>>,
     store: Option<Store>,
     datagrams: Datagrams,
+    outbox: Outbox,
     stream: Box<[u8]>,
     scratch: Scratch,
     places: Places,
@@ -111,7 +126,9 @@ impl Server {
             has_cookies: true,
             kept: Kept { cache: MessageCache::new(0), due: Vec::new() },
             store: None,
+            misses: None,
             datagrams: Datagrams::new(),
+            outbox: Outbox::default(),
             stream: vec![0; STREAM_ROOM_OCTETS].into_boxed_slice(),
             scratch: Scratch::default(),
             places,
@@ -160,7 +177,7 @@ impl Server {
                 break;
             }
             let begin = Instant::now();
-            let punts = self.answer_batch(received, now, witness);
+            let punts = self.answer_batch(socket, received, now, witness);
             // Counted before a client can know that it was answered.
             self.write_tally();
             let sent = self.datagrams.send(socket);
@@ -179,11 +196,17 @@ impl Server {
         served
     }
 
-    fn answer_batch(&mut self, received: usize, now: Now, witness: &mut dyn Witness) -> usize {
+    fn answer_batch(
+        &mut self,
+        socket: RawFd,
+        received: usize,
+        now: Now,
+        witness: &mut dyn Witness,
+    ) -> usize {
         // Only now: a record that was committed before a query came must be seen by its answer.
         let is_readable = self.renew().is_ok();
         let wants_answers = witness.wants_answers();
-        let (mut turn, datagrams, _) = self.turn(now);
+        let (mut turn, datagrams, _) = self.turn(now, true);
         turn.tally.add(Counter::QueriesUdp, received);
         turn.tally.add(Counter::Batches, 1);
         let mut punts = 0;
@@ -213,6 +236,10 @@ impl Server {
                     datagrams.queue(number, size);
                 }
                 Decision::Drop => (),
+                Decision::Wait => {
+                    let back = datagrams.return_address(number, socket);
+                    turn.keep_waiter(back);
+                }
                 Decision::Punt => {
                     punts += 1;
                     datagrams.hand_up(number, |query, source| {
@@ -244,7 +271,7 @@ impl Server {
             return done;
         }
         let is_readable = self.renew().is_ok();
-        let (mut turn, _, stream) = self.turn(now);
+        let (mut turn, _, stream) = self.turn(now, false);
         let mut replies = 0;
         while let Some(query) = framed(&octets[done.consumed..]) {
             if done.queries == queries_max || done.replies_octets >= STREAM_REPLIES_OCTETS {
@@ -285,7 +312,7 @@ impl Server {
     /// Answer one query in the revision that was renewed to last, into *out*, which has at least
     /// 65,535 octets.
     pub fn respond(&mut self, query: &[u8], client: &Client, now: Now, out: &mut [u8]) -> Decision {
-        let decision = self.turn(now).0.answer(query, client, out);
+        let decision = self.turn(now, false).0.answer(query, client, out);
         self.write_tally();
         decision
     }
@@ -311,7 +338,8 @@ impl Server {
         }
     }
 
-    fn turn(&mut self, now: Now) -> (Turn<'_>, &mut Datagrams, &mut [u8]) {
+    /// A turn at *now*; *may_wait*: its clients can be answered later.
+    fn turn(&mut self, now: Now, may_wait: bool) -> (Turn<'_>, &mut Datagrams, &mut [u8]) {
         self.take_secrets(now.s as u64);
         let turn = Turn {
             responder: self.responder,
@@ -322,6 +350,8 @@ impl Server {
             limiter: &self.limiter,
             tally: &mut self.tally,
             now,
+            misses: self.misses.as_deref_mut().filter(|_| may_wait),
+            waiter: 0,
         };
         (turn, &mut self.datagrams, &mut self.stream)
     }
@@ -348,5 +378,6 @@ fn framed(octets: &[u8]) -> Option<&[u8]> {
     octets.get(2..2 + usize::from(size))
 }
 
+mod late;
 #[cfg(test)]
 mod tests;

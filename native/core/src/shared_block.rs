@@ -15,8 +15,23 @@ const AREA_SIZE: usize = 122_880 / 8;
 const NOTICES_AT: usize = 64 / 8;
 const NOTICES: u64 = 64;
 const NOTICE_SIZE_OCTETS: usize = 288;
+const QUESTIONS_AT: usize = 53_248 / 8;
+const CLIENTS_AT: usize = 57_344 / 8;
+const NAMES_AT: usize = 90_112 / 8;
 const SECRETS_AT: usize = 64 / 8;
 const SECRET_SIZE: usize = 4;
+
+/// The places of each table of questions.
+pub const QUESTION_SLOTS: usize = 16_384;
+
+/// A table of the questions that are being resolved.
+#[derive(Clone, Copy, Debug)]
+pub enum Table {
+    /// By client.
+    Clients = CLIENTS_AT as isize,
+    /// By what is asked.
+    Names = NAMES_AT as isize,
+}
 
 /// One worker's view of the block, of which every number may change at any time.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +91,7 @@ impl<'m> SharedBlock<'m> {
         octets[11] = notice.name.len() as u8;
         octets[12..12 + notice.netblock.len()].copy_from_slice(notice.netblock);
         octets[28..28 + notice.name.len()].copy_from_slice(notice.name);
-        let area = AREAS_AT + self.worker * AREA_SIZE;
+        let area = self.area();
         let number = self.numbers[area].load(Ordering::Relaxed) + 1;
         let at = area + NOTICES_AT + (number % NOTICES) as usize * (NOTICE_SIZE_OCTETS / 8);
         let place = &self.numbers[at..at + NOTICE_SIZE_OCTETS / 8];
@@ -88,6 +103,42 @@ impl<'m> SharedBlock<'m> {
         // The number last: a reader that sees it sees the notice.
         place[0].store(number, Ordering::Release);
         self.numbers[area].store(number, Ordering::Release);
+    }
+
+    /// How many questions this worker resolves.
+    pub fn questions(&self) -> u64 {
+        self.numbers[self.area() + QUESTIONS_AT].load(Ordering::Relaxed)
+    }
+
+    /// Count so many more.
+    pub fn add_questions(&self, number: i64) {
+        let cell = &self.numbers[self.area() + QUESTIONS_AT];
+        // Without a lock: an area has one writer.
+        let now = cell.load(Ordering::Relaxed).wrapping_add_signed(number);
+        cell.store(now, Ordering::Relaxed);
+    }
+
+    /// What all workers have in one place of *table*, together.
+    pub fn sum(&self, table: Table, slot: usize) -> u64 {
+        let workers = (self.numbers.len() - AREAS_AT) / AREA_SIZE;
+        let at = AREAS_AT + table as usize + slot / 4;
+        (0..workers)
+            .map(|worker| self.numbers[at + worker * AREA_SIZE].load(Ordering::Relaxed))
+            .map(|four| four >> (slot % 4 * 16) & 0xFFFF)
+            .sum()
+    }
+
+    /// Add *number* to this worker's place of *table*.
+    pub fn add(&self, table: Table, slot: usize, number: i16) {
+        let cell = &self.numbers[self.area() + table as usize + slot / 4];
+        let (shift, four) = (slot % 4 * 16, cell.load(Ordering::Relaxed));
+        let fresh = u64::from(((four >> shift) as u16).wrapping_add_signed(number));
+        let now = four & !(0xFFFF << shift) | fresh << shift;
+        cell.store(now, Ordering::Relaxed);
+    }
+
+    fn area(&self) -> usize {
+        AREAS_AT + self.worker * AREA_SIZE
     }
 
     /// A number that changes whenever the secrets do.

@@ -9,9 +9,13 @@ use crate::counters::{Counter, Tally};
 use crate::edns::{payload_size_octets_max, Opt};
 use crate::kept_reply::{Asked, Key};
 use crate::message_cache::MessageCache;
+use crate::outbox::ReturnAddress;
 use crate::query::{is_cookie, Query, NOERROR, QUERY};
 use crate::rate::{RateLimits, Verdict};
-use crate::respond::{respond_limited, Client, Decision, Scratch, Settings};
+use crate::recursion::admission::{release, Excess};
+use crate::recursion::asks::Waiter;
+use crate::recursion::{Begun, Misses};
+use crate::respond::{respond_limited, Client, Decision, Facts, Scratch, Settings};
 use crate::shared_block::SharedBlock;
 use crate::snapshot::Snapshot;
 
@@ -57,6 +61,10 @@ pub struct Turn<'a> {
     pub(crate) limiter: &'a Limiter,
     pub(crate) tally: &'a mut Tally,
     pub(crate) now: Now,
+    /// What may be asked without more ado; None for queries that can't be answered later.
+    pub(crate) misses: Option<&'a mut Misses>,
+    /// The place of the client that waits since the last `Decision::Wait`.
+    pub(crate) waiter: u32,
 }
 
 impl<'a> Turn<'a> {
@@ -95,21 +103,41 @@ impl<'a> Turn<'a> {
             decision = limited;
         }
         match decision {
-            Decision::Punt => return decision,
+            Decision::Punt | Decision::Wait => return decision,
             Decision::Drop => self.tally.add(Counter::Dropped, 1),
             Decision::Reply(size) => {
                 self.tally.add_reply(query, &room[..size]);
-                let facts = self.scratch.facts();
-                self.tally.add(Counter::CookieQueries, usize::from(facts.has_cookie));
-                self.tally.add(Counter::CookieGood, usize::from(facts.has_good_cookie));
+                self.count_cookie(self.scratch.facts());
             }
         }
         self.count_query(query, client);
         decision
     }
 
+    /// Remember how the client of the last `Decision::Wait` is reached.
+    pub(crate) fn keep_waiter(&mut self, back: ReturnAddress) {
+        if let Some(misses) = &mut self.misses {
+            misses.asks.waiter(self.waiter).back = back;
+        }
+    }
+
+    /// Count that *waiter* does not wait any more.
+    pub(crate) fn count_end(&mut self, waiter: &mut Waiter) {
+        self.tally.remove(Counter::RecursionInFlight, 1);
+        self.tally.remove(Counter::ResolverInFlight, 1);
+        if let (Some(block), Some(admitted)) = (&self.limiter.block, waiter.admitted.take()) {
+            release(block, admitted);
+        }
+    }
+
     #[inline]
-    fn count_query(&mut self, query: &[u8], client: &Client) {
+    pub(crate) fn count_cookie(&mut self, facts: Facts) {
+        self.tally.add(Counter::CookieQueries, usize::from(facts.has_cookie));
+        self.tally.add(Counter::CookieGood, usize::from(facts.has_good_cookie));
+    }
+
+    #[inline]
+    pub(crate) fn count_query(&mut self, query: &[u8], client: &Client) {
         self.tally.add(Counter::ReceivedOctets, query.len());
         self.tally.add(Counter::QueriesIpv6, usize::from(client.address.is_ipv6()));
     }
@@ -148,30 +176,71 @@ impl<'a> Turn<'a> {
         Some(decision)
     }
 
+    /// Answer *query* from the message cache, or have it wait for a server's answer.
     fn find_kept(&mut self, query: &[u8], client: &Client, room: &mut [u8]) -> Decision {
-        let parsed = match Query::parse(query, client.is_tcp) {
-            Ok(parsed) if parsed.opcode == QUERY && parsed.rcode == NOERROR => parsed,
-            _ => return Decision::Punt,
-        };
         let mut lower = [0; 255];
-        let qname = &mut lower[..parsed.qname().len()];
-        qname.copy_from_slice(parsed.qname());
-        qname.make_ascii_lowercase();
-        let key = Key {
-            qname,
-            qtype: parsed.qtype,
-            qclass: parsed.qclass,
-            is_do: parsed.edns.is_some_and(|edns| edns.is_do),
-            is_cd: parsed.flags & CD != 0,
-        };
-        let Some(found) = self.kept.cache.find(&key, self.now.s) else {
-            self.tally.add(Counter::CacheMisses, 1);
+        let Some((parsed, key)) = read_key(query, client, &mut lower) else {
             return Decision::Punt;
         };
-        if found.is_due {
-            self.kept.due.push(compose_due(&key));
+        if let Some(size) = self.compose_kept(&parsed, &key, client, room) {
+            self.tally.add(Counter::CacheHits, 1);
+            return Decision::Reply(size);
         }
-        let opt = compose_opt(&parsed, client, self.now.s, self.settings, found.error());
+        self.tally.add(Counter::CacheMisses, 1);
+        let Some(misses) = &mut self.misses else { return Decision::Punt };
+        if !self.scratch.is_outside {
+            // A zone of ours leads there: Python knows how.
+            return Decision::Punt;
+        }
+        let (who, block) = ((client, self.scratch.facts()), self.limiter.block.as_ref());
+        let excess = match misses.begin(&key, query, who, block, self.now.s) {
+            Begun::HandUp => return Decision::Punt,
+            Begun::Waits { waiter, is_asked } => {
+                self.waiter = waiter;
+                self.tally.add(Counter::RecursionInFlight, 1);
+                self.tally.add(Counter::ResolverInFlight, 1);
+                let counter =
+                    if is_asked { Counter::UpstreamQueries } else { Counter::RecursionJoined };
+                self.tally.add(counter, 1);
+                return Decision::Wait;
+            }
+            Begun::TooMany(excess) => excess,
+        };
+        self.tally.add(
+            match excess {
+                Excess::Worker => Counter::RecursionOverWorker,
+                Excess::Client => Counter::RecursionOverClient,
+                Excess::Name => Counter::RecursionOverName,
+            },
+            1,
+        );
+        Decision::Drop
+    }
+
+    /// Answer *query* with what was kept for it just now; None when nothing was.
+    pub(crate) fn answer_late(
+        &mut self,
+        query: &[u8],
+        client: &Client,
+        room: &mut [u8],
+    ) -> Option<usize> {
+        let mut lower = [0; 255];
+        let (parsed, key) = read_key(query, client, &mut lower)?;
+        self.compose_kept(&parsed, &key, client, room)
+    }
+
+    fn compose_kept(
+        &mut self,
+        parsed: &Query<'_>,
+        key: &Key<'_>,
+        client: &Client,
+        room: &mut [u8],
+    ) -> Option<usize> {
+        let found = self.kept.cache.find(key, self.now.s)?;
+        if found.is_due {
+            self.kept.due.push(compose_due(key));
+        }
+        let opt = compose_opt(parsed, client, self.now.s, self.settings, found.error());
         let asked = Asked {
             message_id: u16::from_be_bytes(parsed.message_id),
             flags: parsed.flags,
@@ -179,9 +248,32 @@ impl<'a> Turn<'a> {
             is_do: key.is_do,
         };
         let size_octets_max = payload_size_octets_max(parsed.edns.as_ref(), client.is_tcp);
-        self.tally.add(Counter::CacheHits, 1);
-        Decision::Reply(found.compose(&asked, opt.octets(), size_octets_max, room))
+        Some(found.compose(&asked, opt.octets(), size_octets_max, room))
     }
+}
+
+/// The parts of *query* and what its answer is kept under, with the name in *lower*; None when it
+/// is no plain question.
+fn read_key<'q>(
+    query: &'q [u8],
+    client: &Client,
+    lower: &'q mut [u8; 255],
+) -> Option<(Query<'q>, Key<'q>)> {
+    let parsed = Query::parse(query, client.is_tcp).ok()?;
+    if parsed.opcode != QUERY || parsed.rcode != NOERROR || parsed.question.is_empty() {
+        return None;
+    }
+    let qname = &mut lower[..parsed.qname().len()];
+    qname.copy_from_slice(parsed.qname());
+    qname.make_ascii_lowercase();
+    let key = Key {
+        qname,
+        qtype: parsed.qtype,
+        qclass: parsed.qclass,
+        is_do: parsed.edns.is_some_and(|edns| edns.is_do),
+        is_cd: parsed.flags & CD != 0,
+    };
+    Some((parsed, key))
 }
 
 fn compose_due(key: &Key<'_>) -> Vec<u8> {

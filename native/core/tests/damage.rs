@@ -66,7 +66,7 @@ fn ask(path: &Path, queries: &[&[u8]], chance: &mut Chance) -> (usize, usize) {
         let view = snapshot.as_ref();
         match respond(query, view, &client, 0.0, &settings, &mut scratch, &mut out) {
             Decision::Reply(_) => replies += 1,
-            Decision::Punt => punts += 1,
+            Decision::Punt | Decision::Wait => punts += 1,
             Decision::Drop => (),
         }
     }

@@ -47,6 +47,12 @@ impl Witness for Notes {
     fn handed_up(&mut self, query: &[u8], _: &Sender, _: Option<(i32, i32, &[u8])>) {
         self.handed_up.push(query.to_vec());
     }
+    fn answered_late(&mut self, _: RawFd, _: &[u8], reply: &[u8], _: &Sender) {
+        self.answered.push(reply.to_vec());
+    }
+    fn handed_up_late(&mut self, _: RawFd, query: &[u8], _: &Sender, _: Option<(i32, i32, &[u8])>) {
+        self.handed_up.push(query.to_vec());
+    }
 }
 
 fn server() -> (Server, &'static [AtomicU64]) {
