@@ -14,6 +14,7 @@
 Only class IN is kept.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -21,14 +22,25 @@ from dns_node.resolver.negative import PROOFS_SIZE_OCTETS_MAX, WHOLE_NAME, Denie
 from dns_node.resolver.question import ExtendedError, Held, Question, Security
 from dns_node.resolver.rank import Rank
 from dns_node.resolver.rrset_entry import (
+    ABSENCE,
+    DUE,
+    FAILURE,
+    KIND_BITS,
+    RANK_BITS,
+    RANKS,
+    SECURITY_SHIFT,
+    USED,
     Entry,
     Found,
-    Kept,
     Key,
-    aged,
-    data_size_octets,
     failure_key,
-    size_octets_of,
+    key_of,
+    pack_absence,
+    pack_failure,
+    pack_rrset,
+    ttl_s_of,
+    unpack,
+    unpack_failure,
 )
 from dns_node.resolver.settings import CacheSettings
 from dns_node.zone.names import ancestors, is_subdomain
@@ -45,6 +57,7 @@ FAILURE_TTL_S_MAX: Final = 300
 
 _CNAME: Final = 5
 _DNAME: Final = 39
+_WHOLE_NAME: Final = WHOLE_NAME.to_bytes(2, "big")
 
 
 class RRsetCache:
@@ -93,18 +106,23 @@ class RRsetCache:
             ttl_s = max(ttl_s, settings.ttl_min_s)
         if until_s is not None:
             ttl_s = min(ttl_s, int(until_s - now_s))
-        if held.security is Security.BOGUS or not rrset.rdatas:
+        if held.security is Security.BOGUS or not rrset.rdatas or ttl_s <= 0:
             return False
-        return self._put((held.owner, rrset.rrtype), held, rank, now_s, ttl_s)
+        state = rank | held.security << SECURITY_SHIFT
+        key = key_of(held.owner, rrset.rrtype)
+        return self._put(Entry(key, pack_rrset(rrset, ttl_s), now_s + ttl_s, state), now_s)
 
     def put_denied(self, denied: Denied, ttl_s: int, rank: Rank, now_s: float) -> bool:
         """Keep an absence for *ttl_s* at most; return False when it is not kept."""
-        if denied.security is Security.BOGUS:
-            return False
-        if data_size_octets(denied.authority) > PROOFS_SIZE_OCTETS_MAX:
-            return False
         ttl_s = min(ttl_s, self.settings.negative_ttl_max_s)
-        return self._put((denied.owner, denied.rrtype), denied, rank, now_s, ttl_s)
+        if denied.security is Security.BOGUS or ttl_s <= 0:
+            return False
+        packed = pack_absence(denied, ttl_s)
+        if len(packed) > PROOFS_SIZE_OCTETS_MAX:
+            return False
+        state = rank | denied.security << SECURITY_SHIFT | ABSENCE
+        key = key_of(denied.owner, denied.rrtype)
+        return self._put(Entry(key, packed, now_s + ttl_s, state), now_s)
 
     def put_failure(
         self,
@@ -118,23 +136,22 @@ class RRsetCache:
         """Keep that *question* could not be answered.  What failed in validation alone is no
         failure for those who ask with CD: their failures are kept apart."""
         ttl_s = min(max(ttl_s, FAILURE_TTL_S_MIN), FAILURE_TTL_S_MAX)
-        kept = Unresolved(question, errors)
-        return self._put(failure_key(question, is_cd), kept, 0, now_s, ttl_s)
+        key = failure_key(question, is_cd)
+        return self._put(Entry(key, pack_failure(errors), now_s + ttl_s, FAILURE), now_s)
 
-    def _put(self, key: Key, kept: Kept, rank: int, now_s: float, ttl_s: int) -> bool:
-        size_octets = size_octets_of(kept)
-        if ttl_s <= 0 or size_octets > min(RRSET_SIZE_OCTETS_MAX, self.size_octets_max // 4):
+    def _put(self, entry: Entry, now_s: float) -> bool:
+        key, size_octets = entry.key, entry.size_octets
+        if size_octets > min(RRSET_SIZE_OCTETS_MAX, self.size_octets_max // 4):
             return False
-        entry = Entry(key, kept, rank, now_s, ttl_s, size_octets)
         old = self._entries.get(key)
         if old is not None:
-            if not old.is_over(now_s) and old.strength > entry.strength:
+            if now_s < old.expires_s and old.strength > entry.strength:
                 return False
             self._remove(old)
-        if key[1] == WHOLE_NAME:
+        if entry.hides:
             self._nxdomains += 1
-        elif self._nxdomains and rank >= Rank.ANSWER:
-            self._show(key[0], entry)
+        elif self._nxdomains and entry.state & RANK_BITS >= Rank.ANSWER:
+            self._show(entry)
         if self.size_octets + size_octets > self.size_octets_max:
             self._make_room(size_octets)
         if self._free:
@@ -147,11 +164,11 @@ class RRsetCache:
         self.size_octets += size_octets
         return True
 
-    def _show(self, owner: WireName, entry: Entry) -> None:
-        """Forget that *owner* or a name above it does not exist: *entry* shows that it does."""
-        for ancestor in ancestors(owner):
-            hiding = self._entries.get((ancestor, WHOLE_NAME))
-            if hiding is not None and hiding.strength[0] <= entry.strength[0]:
+    def _show(self, entry: Entry) -> None:
+        """Forget that the owner of *entry* or a name above it does not exist; it shows it does."""
+        for ancestor in ancestors(entry.owner):
+            hiding = self._entries.get(ancestor + _WHOLE_NAME)
+            if hiding is not None and hiding.is_secure <= entry.is_secure:
                 self._remove(hiding)
 
     # What goes out
@@ -169,24 +186,23 @@ class RRsetCache:
 
         Aliases are not looked at; see `find_alias`.  Stale data is the last thing that is told.
         """
-        entry = self._entries.get((owner, rrtype))
-        if entry is not None and entry.rank < rank_min:
+        entry = self._entries.get(key_of(owner, rrtype))
+        if entry is not None and entry.state & RANK_BITS < rank_min:
             entry = None
-        if entry is not None and now_s - entry.stored_s < entry.ttl_s:
+        if entry is not None and now_s < entry.expires_s:
             if not self._nxdomains or not self._is_hidden(owner, entry, now_s):
                 self.hits += 1
-                return self._found(entry, now_s)
+                return self._found(entry, owner, now_s)
             entry = None
-        hiding = self._nxdomain(owner, now_s, rank_min, False) if self._nxdomains else None
-        if hiding is not None:
+        if self._nxdomains and (found := self._nxdomain(owner, now_s, rank_min, False)) is not None:
             self.hits += 1
-            return self._found(hiding, now_s)
+            return found
         self.misses += 1
         if not allows_stale:
             return None
-        if entry is None or now_s - entry.stored_s >= entry.ttl_s + self.settings.stale_max_s:
-            entry = self._nxdomain(owner, now_s, rank_min, True) if self._nxdomains else None
-        return None if entry is None else self._found(entry, now_s, is_stale=True)
+        if entry is not None and now_s < entry.expires_s + self.settings.stale_max_s:
+            return self._found(entry, owner, now_s, is_stale=True)
+        return self._nxdomain(owner, now_s, rank_min, True) if self._nxdomains else None
 
     def find_alias(
         self, owner: WireName, now_s: float, *, allows_stale: bool = False
@@ -195,15 +211,12 @@ class RRsetCache:
         stale_s = self.settings.stale_max_s if allows_stale else 0
         rrtype = _CNAME
         for ancestor in ancestors(owner):
-            entry = self._entries.get((ancestor, rrtype))
+            entry = self._entries.get(key_of(ancestor, rrtype))
             rrtype = _DNAME
-            if entry is None or type(entry.kept) is not Held or entry.rank < Rank.ANSWER:
+            if entry is None or now_s >= entry.expires_s + stale_s or entry.state & KIND_BITS:
                 continue
-            age_s = now_s - entry.stored_s
-            if age_s < entry.ttl_s:
-                return self._found(entry, now_s)
-            if age_s < entry.ttl_s + stale_s:
-                return self._found(entry, now_s, is_stale=True)
+            if entry.state & RANK_BITS >= Rank.ANSWER:
+                return self._found(entry, ancestor, now_s, is_stale=now_s >= entry.expires_s)
         return None
 
     def find_failure(
@@ -211,73 +224,76 @@ class RRsetCache:
     ) -> Unresolved | None:
         """Return that *question* could not be answered lately."""
         entry = self._entries.get(failure_key(question, is_cd))
-        if entry is None or now_s - entry.stored_s >= entry.ttl_s:
+        if entry is None or now_s >= entry.expires_s:
             return None
-        assert isinstance(entry.kept, Unresolved), "failures have keys of their own"
-        entry.is_used = True
-        return entry.kept
+        entry.state |= USED
+        return unpack_failure(question, entry)
 
     def _is_hidden(self, owner: WireName, entry: Entry, now_s: float) -> bool:
         """Say whether the name of *entry* is known not to exist, by what is as secure as that.
 
         Data that came later and is no less secure has lifted the absence (`_show`).
         """
-        hiding = self._entries.get((owner, WHOLE_NAME))
+        hiding = self._entries.get(owner + _WHOLE_NAME)
         return (
             hiding is not None
             and hiding is not entry
-            and not hiding.is_over(now_s)
-            and hiding.strength[0] >= entry.strength[0]
+            and now_s < hiding.expires_s
+            and hiding.is_secure >= entry.is_secure
         )
 
     def _nxdomain(
-        self, owner: WireName, now_s: float, rank_min: int, allows_stale: bool
-    ) -> Entry | None:
+        self, owner: WireName, now_s: float, rank_min: int, is_stale: bool
+    ) -> Found | None:
         """Return the absence of *owner* or of a name above it."""
-        stale_s = self.settings.stale_max_s if allows_stale else 0
+        stale_s = self.settings.stale_max_s if is_stale else 0
         for ancestor in ancestors(owner):
-            entry = self._entries.get((ancestor, WHOLE_NAME))
+            entry = self._entries.get(ancestor + _WHOLE_NAME)
             if (
                 entry is not None
-                and entry.rank >= rank_min
-                and now_s - entry.stored_s < entry.ttl_s + stale_s
-                and (ancestor == owner or self.cuts_insecure or entry.strength[0])
+                and entry.state & RANK_BITS >= rank_min
+                and now_s < entry.expires_s + stale_s
+                and (ancestor == owner or self.cuts_insecure or entry.is_secure)
             ):
-                return entry
+                return self._found(entry, ancestor, now_s, is_stale=is_stale)
         return None
 
-    def _found(self, entry: Entry, now_s: float, *, is_stale: bool = False) -> Found:
+    def _found(
+        self, entry: Entry, owner: WireName, now_s: float, *, is_stale: bool = False
+    ) -> Found:
         """Return *entry* with what is left of its TTL."""
-        age_s = max(0, int(now_s - entry.stored_s))
-        ttl_s = self.settings.stale_ttl_s if is_stale else entry.ttl_s - age_s
-        is_due = False
-        if entry.is_used and not entry.was_due and not is_stale:
-            is_due = entry.was_due = ttl_s <= entry.ttl_s // DUE_DIVISOR
-        entry.is_used = True
-        kept = entry.kept
-        assert not isinstance(kept, Unresolved), "failures have keys of their own"
-        if isinstance(kept, Held):
-            return Found(aged(kept, ttl_s), ttl_s, Rank(entry.rank), is_stale, is_due)
-        authority = tuple(aged(held, ttl_s) for held in kept.authority)
-        denied = Denied(kept.owner, kept.rrtype, authority, kept.security)
-        return Found(denied, ttl_s, Rank(entry.rank), is_stale, is_due)
+        left_s = self.settings.stale_ttl_s if is_stale else math.ceil(entry.expires_s - now_s)
+        kept, left_s, ttl_s = unpack(entry, owner, left_s, is_stale=is_stale)
+        state = entry.state
+        is_due = state & (USED | DUE) == USED and left_s <= ttl_s // DUE_DIVISOR and not is_stale
+        entry.state = state | (USED | DUE if is_due else USED)
+        return Found(kept, left_s, RANKS[state & RANK_BITS], is_stale, is_due)
 
     # What is forgotten
 
     def flush_name(self, owner: WireName) -> int:
         """Forget everything about *owner* itself; return how many entries that were."""
-        return self._flush(key for key in self._entries if key[0] == owner)
+        return self._flush(
+            entry
+            for key, entry in self._entries.items()
+            if key.startswith(owner) and entry.owner == owner
+        )
 
     def flush_subtree(self, apex: WireName) -> int:
         """Forget everything about *apex* and the names below it."""
-        return self._flush(key for key in self._entries if is_subdomain(key[0], apex))
+        return self._flush(
+            entry
+            for key, entry in self._entries.items()
+            if apex in key and is_subdomain(entry.owner, apex)
+        )
 
     def flush_type(self, rrtype: int, owner: WireName | None = None) -> int:
         """Forget what is known of one type, of all names or of *owner*."""
+        suffix = rrtype.to_bytes(2, "big")
         return self._flush(
-            key
-            for key in self._entries
-            if key[1] & 0xFFFF == rrtype and (owner is None or key[0] == owner)
+            entry
+            for key, entry in self._entries.items()
+            if key.endswith(suffix) and (owner is None or entry.owner == owner)
         )
 
     def flush_all(self) -> int:
@@ -296,16 +312,15 @@ class RRsetCache:
             self._next_swept += 1
             if entry is None:
                 continue
-            kept_s = entry.ttl_s if entry.is_failure else entry.ttl_s + stale_s
-            if now_s - entry.stored_s >= kept_s:
+            if now_s >= entry.expires_s + (0 if entry.is_failure else stale_s):
                 self._remove(entry)
                 gone += 1
         return gone
 
-    def _flush(self, keys: Iterator[Key]) -> int:
-        found = list(keys)
-        for key in found:
-            self._remove(self._entries[key])
+    def _flush(self, entries: Iterator[Entry]) -> int:
+        found = list(entries)
+        for entry in found:
+            self._remove(entry)
         return len(found)
 
     def _make_room(self, size_octets: int) -> None:
@@ -316,9 +331,9 @@ class RRsetCache:
             self._hand += 1
             if entry is None:
                 continue
-            if entry.is_used and chances:
+            if entry.state & USED and chances:
                 chances -= 1
-                entry.is_used = False
+                entry.state &= ~USED
             else:
                 self.evictions += 1
                 self._remove(entry)
@@ -328,7 +343,7 @@ class RRsetCache:
         self._slots[entry.slot] = None
         self._free.append(entry.slot)
         self.size_octets -= entry.size_octets
-        if entry.key[1] == WHOLE_NAME:
+        if entry.hides:
             self._nxdomains -= 1
 
     # What survives a restart
@@ -336,7 +351,7 @@ class RRsetCache:
     def dump(self, now_s: float) -> Iterator[Entry]:
         """Yield what lives and is more than a failure; the cache is not to change meanwhile."""
         for entry in self._entries.values():
-            if not entry.is_over(now_s) and not entry.is_failure:
+            if now_s < entry.expires_s and not entry.is_failure:
                 yield entry
 
     def load(self, entries: Iterable[Entry], now_s: float) -> int:
@@ -344,6 +359,6 @@ class RRsetCache:
         how many were kept."""
         number = 0
         for entry in entries:
-            if 0 <= now_s - entry.stored_s < entry.ttl_s:
-                number += self._put(entry.key, entry.kept, entry.rank, entry.stored_s, entry.ttl_s)
+            if now_s < entry.expires_s <= now_s + ttl_s_of(entry):
+                number += self._put(entry, now_s)
         return number
