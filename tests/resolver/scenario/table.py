@@ -13,7 +13,7 @@ PLACE = Path(__file__).resolve().parents[3] / "docs" / "resolver-limits.md"
 HEAD = """# Attacks on the resolver: limits, and what was measured
 
 This file is written by `python -m tests.resolver.scenario`, and a test compares it with what the
-scenarios measure. Each line is one limit of one class of attack: the most that one client question
+scenarios measure (a few more or less are no news). Each line is one limit of one class of attack: the most that one client question
 may cost, the setting that bounds it (a key of `limits`; none where the bound is fixed or follows
 from others), and the most that a client question of the scenario cost. The scenarios are in
 `tests/scenarios`, [their language](scenarios.md) can be read without a manual.
@@ -51,6 +51,22 @@ def compose(results: list[tuple[Script, dict[str, float]]]) -> str:
                 f"| {_number(measured[limit.measure])} | {scenario if not number else ''} |"
             )
     return HEAD + "\n".join(lines) + "\n"
+
+
+def measured_in(line: str) -> float:
+    """Return what a line of the document says was measured, 0 where it is no line of the table."""
+    columns = line.split("|")
+    return float(columns[5].replace(",", "")) if _is_row(columns) else 0.0
+
+
+def without_measured(line: str) -> str:
+    """Return a line of the document without what was measured."""
+    columns = line.split("|")
+    return "|".join(columns[:5] + columns[6:]) if _is_row(columns) else line
+
+
+def _is_row(columns: list[str]) -> bool:
+    return len(columns) == 8 and columns[5].strip()[:1].isdigit()
 
 
 def _number(value: float) -> str:
