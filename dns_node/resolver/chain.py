@@ -169,7 +169,7 @@ def _ask(
     if verdict is not None:
         for error in verdict.errors:
             inquiry.explain(error.code, error.text)
-    keep(resolver.cache, asked, scrubbed, verdict, finding, inquiry.now_s)
+    keep(resolver.cache, asked, scrubbed, verdict, finding, delegation, inquiry.now_s)
     return finding
 
 
@@ -193,9 +193,9 @@ def find_rrset(inquiry: Inquiry, question: Question, depth: int) -> Part[tuple[H
         hold_s = resolver.settings.cache.failure_ttl_s
         resolver.cache.put_failure(question, hold_s, inquiry.now_s, is_cd=True)
         return None
-    scrubbed, _, asked = answered
+    scrubbed, delegation, asked = answered
     finding = from_servers(scrubbed, None, resolver.settings.cache)
-    keep(resolver.cache, asked, scrubbed, None, finding, inquiry.now_s)
+    keep(resolver.cache, asked, scrubbed, None, finding, delegation, inquiry.now_s)
     if isinstance(scrubbed, Answer) and not scrubbed.aliases:
         return scrubbed.answer
     return ()

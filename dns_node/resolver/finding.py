@@ -6,6 +6,7 @@ import msgspec
 
 from dns_node.answer.query import NOERROR, NXDOMAIN, YXDOMAIN
 from dns_node.answer.sections import ANSWER, AUTHORITY, Entry, Sections
+from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.dnssec.verdict import Verdict
 from dns_node.resolver.negative import WHOLE_NAME, Denied
 from dns_node.resolver.question import Held, Question, Security
@@ -139,9 +140,13 @@ def keep(
     scrubbed: Scrubbed,
     verdict: Verdict | None,
     finding: Finding,
+    delegation: Delegation,
     now_s: float,
 ) -> None:
-    """Keep what *finding* says to *question*, which was asked of servers."""
+    """Keep what *finding* says to *question*, which was asked of the servers of *delegation*.
+
+    What a zone says of its own name servers ends with its parent's word for them.
+    """
     assert not isinstance(scrubbed, Referral), "referrals are kept as delegations"
     if finding.security is Security.BOGUS:
         return
@@ -150,7 +155,9 @@ def keep(
         for held in finding.answer:
             # Without the proofs beside it, what a wildcard made is bogus to others who validate.
             if not is_wildcard or held.security is not Security.SECURE:
-                cache.put(held, scrubbed.rank_of(held), now_s)
+                is_of_cut = held.owner == delegation.apex and held.rrset.rrtype == NS
+                until_s = delegation.expires_s if is_of_cut else None
+                cache.put(held, scrubbed.rank_of(held), now_s, until_s=until_s)
     if isinstance(scrubbed, NoData | NxDomain):
         for held in finding.answer:
             if not is_wildcard or held.security is not Security.SECURE:

@@ -104,8 +104,8 @@ class RRsetCache:
         ttl_s = min(rrset.ttl_s, settings.ttl_max_s)
         if held.security is not Security.SECURE:
             ttl_s = max(ttl_s, settings.ttl_min_s)
-        if until_s is not None:
-            ttl_s = min(ttl_s, int(until_s - now_s))
+        if until_s is not None and until_s < now_s + ttl_s:
+            ttl_s = int(until_s - now_s)
         if held.security is Security.BOGUS or not rrset.rdatas or ttl_s <= 0:
             return False
         state = rank | held.security << SECURITY_SHIFT
