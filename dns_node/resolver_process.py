@@ -136,6 +136,8 @@ def settings_of(scenario: dict[str, Any]) -> ResolverSettings:
             mixes_case=False,
             has_cookies=False,
             validates=bool(anchors),
+            # Many scenarios were signed when SHA-1 was still in use.
+            accepts_sha1=True,
             trust_anchors=anchors,
             negative_anchors=tuple(map(wire_name, scenario.get("domain_insecure") or ())),
             cache=CacheSettings(has_prefetch=False, stale_max_s=0),

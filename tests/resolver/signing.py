@@ -24,7 +24,7 @@ import dns.rdataset
 import dns.rdatatype
 import dns.rrset
 import dns.zone
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
 from dns_node.resolver.dnssec.verdict import Claim
 from dns_node.resolver.question import Held, Question
@@ -54,7 +54,7 @@ class Key:
 
 @lru_cache(maxsize=256)
 def key(algorithm: int = 13, name: str = "one", flags: int = 256, bits: int = 2048) -> Key:
-    """Return a key pair of *algorithm* (5, 7, 8, 10, 13, 14, 15 or 16); KSKs have flags 257."""
+    """Return a key pair of *algorithm* (3, 5 to 8, 10, 13 to 16); KSKs have flags 257."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big")
     if algorithm == 13:
         order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -66,6 +66,8 @@ def key(algorithm: int = 13, name: str = "one", flags: int = 256, bits: int = 20
     elif algorithm == 16:
         seed = hashlib.shake_256(name.encode()).digest(57)
         private = ed448.Ed448PrivateKey.from_private_bytes(seed)
+    elif algorithm in (3, 6):
+        private = dsa.generate_private_key(1024)
     else:
         private = rsa.generate_private_key(65537, bits)
     made = dns.dnssec.make_dnskey(private.public_key(), algorithm, flags)

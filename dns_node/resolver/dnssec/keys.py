@@ -1,8 +1,8 @@
 """Public keys of zones, and the check of one signature with one key.
 
 The algorithms are those that a validator has to know (RFC 9904): RSA with SHA-256 and SHA-512,
-ECDSA with P-256 and P-384, Ed25519 and Ed448.  RSA with SHA-1 is known, and used only by those who
-say so (RFC 9905 section 2).
+ECDSA with P-256 and P-384, Ed25519 and Ed448.  RSA and DSA with SHA-1 are known, and used only by
+those who say so (RFC 9905 section 2): what was signed long ago is a good test.
 """
 
 import hashlib
@@ -13,24 +13,19 @@ import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 
 from dns_node.resolver.dnssec.records import REVOKED, ZONE_KEY, Delegation, key_tag
 from dns_node.zone.rrset import WireName
 
-RSASHA1, RSASHA1_NSEC3, RSASHA256, RSASHA512, P256, P384, ED25519, ED448 = (
-    5,
-    7,
-    8,
-    10,
-    13,
-    14,
-    15,
-    16,
-)
+DSA, RSASHA1, DSA_NSEC3, RSASHA1_NSEC3, RSASHA256, RSASHA512 = 3, 5, 6, 7, 8, 10
+P256, P384, ED25519, ED448 = 13, 14, 15, 16
 
 ALGORITHMS: Final = frozenset((RSASHA256, RSASHA512, P256, P384, ED25519, ED448))
-SHA1_ALGORITHMS: Final = frozenset((RSASHA1, RSASHA1_NSEC3))
+SHA1_ALGORITHMS: Final = frozenset((DSA, RSASHA1, DSA_NSEC3, RSASHA1_NSEC3))
 
 SHA1, SHA256, SHA384 = 1, 2, 4
 DIGESTS: Final = {SHA1: hashlib.sha1, SHA256: hashlib.sha256, SHA384: hashlib.sha384}
@@ -135,7 +130,38 @@ def _load(algorithm: int, octets: bytes) -> Check | None:
         return ed25519.Ed25519PublicKey.from_public_bytes(octets).verify
     if algorithm == ED448:
         return ed448.Ed448PublicKey.from_public_bytes(octets).verify
+    if algorithm in (DSA, DSA_NSEC3):
+        return _load_dsa(octets)
     return None
+
+
+def _load_dsa(octets: bytes) -> Check | None:
+    """Load a key of RFC 2536 section 2: T, Q of 20 octets, then P, G and Y of 64 + 8 T each.
+
+    The keys of old zones are shorter than the library takes, so that the check stands here.
+    """
+    size = 64 + 8 * octets[0]
+    if octets[0] > 8 or len(octets) != 21 + 3 * size:
+        return None
+    q = int.from_bytes(octets[1:21], "big")
+    p, g, y = (int.from_bytes(octets[at : at + size], "big") for at in range(21, len(octets), size))
+    if not 1 < q < p or not 1 < g < p or not 1 < y < p:
+        return None
+
+    def check(signature: bytes, data: bytes) -> None:
+        if len(signature) == 41:
+            r, s = (int.from_bytes(signature[at : at + 20], "big") for at in (1, 21))
+        else:
+            r, s = decode_dss_signature(signature)
+        if not 0 < r < q or not 0 < s < q:
+            raise InvalidSignature
+        inverse = pow(s, -1, q)
+        digest = int.from_bytes(hashlib.sha1(data, usedforsecurity=False).digest(), "big")
+        made = pow(g, digest * inverse % q, p) * pow(y, r * inverse % q, p) % p % q
+        if made != r:
+            raise InvalidSignature
+
+    return check
 
 
 def _load_rsa(octets: bytes, hasher: hashes.HashAlgorithm) -> Check | None:

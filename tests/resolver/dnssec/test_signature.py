@@ -194,6 +194,9 @@ def test_a_signature_that_is_cut_short_is_none(size):
         b"\1\0\3\x08\3\1\0\1" + b"\xff" * (RSA_BITS_MAX // 8 + 1),  # too long
         b"\1\0\3\x08\x08" + b"\xff" * 8 + b"\xff" * 128,  # a slow exponent
         b"\1\0\3\xfd" + bytes(32),  # a private algorithm
+        b"\1\0\3\3\x08" + bytes(20 + 3 * 128),  # DSA without a group
+        b"\1\0\3\3\x09" + bytes(20 + 3 * 136),
+        b"\1\0\3\3\x08" + bytes(20),
     ],
 )
 def test_octets_that_are_no_key_check_nothing(rdata):
@@ -207,7 +210,7 @@ def test_the_key_tag_is_that_of_rfc4034_appendix_b(algorithm):
     assert key_tag(pair.dnskey.to_wire()) == pair.tag
 
 
-@pytest.mark.parametrize("algorithm", [8, 13, 14, 15, 16])
+@pytest.mark.parametrize("algorithm", [3, 8, 13, 14, 15, 16])
 def test_a_signature_of_another_size_is_not_good(algorithm):
     pair = key(algorithm)
     rrset = rrset_of("www.example.", 3600, "192.0.2.1", "192.0.2.2")

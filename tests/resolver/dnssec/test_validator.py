@@ -196,8 +196,9 @@ def test_every_algorithm_of_today_validates(algorithm):
 
 
 @pytest.mark.parametrize("accepts_sha1", [False, True])
-def test_rfc9905_rsa_with_sha1_counts_only_for_those_who_say_so(accepts_sha1):
-    child = SignedZone("example.", "www A 192.0.2.1", algorithms=(7,))
+@pytest.mark.parametrize("algorithm", [3, 5, 6, 7])
+def test_rfc9905_what_sha1_signed_counts_only_for_those_who_say_so(accepts_sha1, algorithm):
+    child = SignedZone("example.", "www A 192.0.2.1", algorithms=(algorithm,))
     world = World(SignedZone(".", children=(child,)), child, accepts_sha1=accepts_sha1)
     verdict = world.ask("www.example.")
     expected = Security.SECURE if accepts_sha1 else Security.INSECURE
