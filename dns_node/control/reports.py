@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dns_node.control.session import Session
 
 AXFR = 252
-_SINGULAR = {"members": "member", "workers": "worker"}
+_SINGULAR = {"members": "member", "workers": "worker", "stages": "stage"}
 
 
 async def zones(session: "Session", request: Request) -> Reply:

@@ -33,6 +33,7 @@ from dns_node.control.loader import Loader
 from dns_node.control.options import Options
 from dns_node.control.workers import Workers
 from dns_node.errors import StoreError
+from dns_node.net.recursion.stages import recursion_row, stage_rows
 from dns_node.store.layout import STORE_SCHEMA
 from dns_node.zone.names import name_text
 
@@ -266,6 +267,9 @@ class Service:
         if pauses := self.pauses():
             found["reactor"] = pauses
         found["workers"] = self._workers.status()
+        if self.settings.access.recursion:
+            found["recursion"] = recursion_row(totals)
+            found["stages"] = stage_rows(totals)
         return found
 
     def _store_status(self) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Launch:
     node_command: tuple[str, ...] = _child("dns_node.node")
     worker_command: tuple[str, ...] = _child("dns_node.worker")
     stop_node_s: float = 10.0
-    stop_workers_s: float = 5.0
+    stop_workers_s: float = 16.0
 
 
 def start_text(description: dict[str, Any]) -> str:

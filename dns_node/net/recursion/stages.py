@@ -48,6 +48,24 @@ class Stage:
         self._counters.add(self._first + _FAILED, number)
 
 
+def recursion_row(found: Mapping[str, int]) -> dict[str, Any]:
+    """Return what STATUS shows of recursion, from the counters of all workers together."""
+    over = sum(found[f"recursion_over_{limit}"] for limit in ("worker", "client", "name"))
+    shown = {
+        "questions": "recursion_questions", "in flight": "recursion_in_flight",
+        "joined": "recursion_joined", "too late": "recursion_discarded",
+        "stale": "recursion_stale", "secure": "recursion_secure", "bogus": "recursion_bogus",
+        "by policy": "recursion_policy", "refreshed": "recursion_prefetches",
+        "hits": "message_cache_hits", "misses": "message_cache_misses",
+        "upstream": "upstream_queries", "upstream in flight": "upstream_in_flight",
+        "timeouts": "upstream_timeouts", "near misses": "upstream_near_misses",
+        "messages": "message_cache_entries", "rrsets": "rrset_cache_entries",
+    }  # fmt: skip
+    row: dict[str, Any] = {name: found[counter] for name, counter in shown.items()}
+    octets = found["message_cache_octets"] + found["rrset_cache_octets"]
+    return {**row, "over limit": over, "cache octets": octets}
+
+
 def stage_rows(found: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     """Return what STATUS shows of the stages, from the counters of all workers together."""
     resolved = found["recursion_questions"]

@@ -1,0 +1,26 @@
+"""Answers that are in use are asked for again before they end."""
+
+import time
+
+import pytest
+
+from tests.net.recursion.clients import addresses, ask, until
+from tests.net.recursion.upstream import Upstream, stub
+from tests.net.worker_process import WorkerProcess
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data_path(best_data_path):
+    return best_data_path
+
+
+def test_a_used_answer_is_asked_for_again_before_it_ends(own_zones):
+    with Upstream(ttl_s=10) as server, WorkerProcess(own_zones, **stub(server)) as worker:
+        ask(worker, "web.example.")
+        server.address = "192.0.2.2"
+        time.sleep(9.1)
+        assert addresses(ask(worker, "web.example.")) == ["192.0.2.1"]
+        until(lambda: server.asked.count(("web.example.", 1)) == 2, "it is refreshed")
+        until(lambda: addresses(ask(worker, "web.example.")) == ["192.0.2.2"], "it is kept")
+        assert server.asked.count(("web.example.", 1)) == 2
+        assert worker.count()["recursion_prefetches"] == 1
