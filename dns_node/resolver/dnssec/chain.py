@@ -293,7 +293,7 @@ class Chain:
             checked = Checked(held)
         else:
             checked = check_rrset(held, zone, entries, self.budget, self.now_s)
-        if checked.held is None or checked.wildcard is not None:
+        if checked.held is None:
             return self._bogus(zone, checked.error, "the signature of its DNSKEY is not good")
         if is_anchor and held.security is not Security.SECURE:
             self._observe(zone, held, keys, checked.held)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from dns_node.resolver.budget import BudgetExceeded
+from dns_node.resolver.dnssec.trust import Trust, TrustStore
 from dns_node.resolver.dnssec.verdict import Claim, ErrorCode
 from dns_node.resolver.question import Security
 from tests.resolver.dnssec.world import World
@@ -275,6 +276,52 @@ def test_a_key_that_is_new_in_the_zone_is_found_before_the_old_set_is_over():
     assert world.asked[-1] == ("example.", DNSKEY, True)
 
 
+def test_keys_are_not_asked_for_again_and_again_for_signatures_that_nobody_made():
+    zone = SignedZone("example.", "www A 192.0.2.1")
+    other = SignedZone("example.", "www A 192.0.2.1", ksks=zone.ksks, zsks=(key(13, "x"),))
+    world = World(zone)
+    world.ask("www.example.")
+    world.asked.clear()
+    lie = other.claim("www.example.", 1)
+    for _ in range(50):
+        world.now_s += 1
+        assert world.validate(lie).security is Security.BOGUS
+    assert len(world.asked) <= 2
+
+
+def test_a_zone_that_is_new_is_found_although_it_was_no_zone_just_now():
+    child = SignedZone("sub.example.", "www A 192.0.2.1")
+    before = SignedZone("example.", "sub A 192.0.2.1")
+    after = SignedZone("example.", children=(child,), ksks=before.ksks, zsks=before.zsks)
+    world = World(before, child)
+    assert world.security("www.sub.example.") is Security.BOGUS
+    world.zones[0] = after
+    assert world.security("www.sub.example.") is Security.BOGUS
+    world.now_s += 31
+    assert world.security("www.sub.example.") is Security.SECURE
+
+
+def test_keys_are_known_no_longer_than_the_ds_that_vouches_for_them():
+    child = SignedZone("example.", "www A 192.0.2.1")
+    world = World(SignedZone(".", children=(child,), ttl_s=60), child)
+    assert world.security("www.example.") is Security.SECURE
+    world.asked.clear()
+    world.now_s += 61
+    assert world.security("www.example.") is Security.SECURE
+    assert ("example.", DS, False) in world.asked
+
+
+def test_what_is_known_of_zones_is_bounded():
+    store = TrustStore(entries_max=10)
+    for number in range(100):
+        store.put(Trust(bytes((1, number)) + b"\0", Security.INSECURE, NOW_S + number, NOW_S))
+        assert store.find(b"\1\0\0", NOW_S - 1) is not None, "what is used stays"
+        assert len(store) <= 10
+    assert store.sweep(NOW_S + 95, 100) == 6
+    assert len(store) == 4
+    assert store.flush(None) == 4
+
+
 def test_two_algorithms_of_which_one_is_unknown_are_secure_by_the_other():
     child = SignedZone("example.", "www A 192.0.2.1", algorithms=(7, 13))
     world = World(SignedZone(".", children=(child,)), child)
@@ -315,6 +362,16 @@ def test_a_negative_anchor_that_is_added_later_holds_at_once_and_ends():
     assert world.security("www.sub.example.") is Security.INSECURE
     world.now_s += 100
     assert world.security("www.sub.example.") is Security.SECURE
+
+
+def test_rfc7646_an_anchor_below_a_negative_one_holds():
+    child = SignedZone("sub.example.", "www A 192.0.2.1")
+    example = SignedZone("example.", "www A 192.0.2.1", children=(child,))
+    anchors = example.anchors() + child.anchors()
+    negative = (b"\7example\0",)
+    world = World(example, child, trust_anchors=anchors, negative_anchors=negative)
+    assert world.security("www.sub.example.") is Security.SECURE
+    assert world.security("www.example.") is Security.INSECURE
 
 
 def test_an_island_of_security_below_an_unsigned_zone_is_secure_by_its_own_anchor():
