@@ -55,9 +55,9 @@ FAILURE_TTL_S_MIN: Final = 1
 FAILURE_TTL_S_MAX: Final = 300
 """RFC 9520 section 3.2."""
 
-_CNAME: Final = 5
-_DNAME: Final = 39
 _WHOLE_NAME: Final = WHOLE_NAME.to_bytes(2, "big")
+_CNAME_SUFFIX: Final = b"\0\5"
+_DNAME_SUFFIX: Final = b"\0\x27"
 
 
 class RRsetCache:
@@ -87,7 +87,7 @@ class RRsetCache:
         self._free: list[int] = []
         self._hand = 0
         self._next_swept = 0
-        self._nxdomains = 0
+        self._nxdomains = self._dnames = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -148,9 +148,8 @@ class RRsetCache:
             if now_s < old.expires_s and old.strength > entry.strength:
                 return False
             self._remove(old)
-        if entry.hides:
-            self._nxdomains += 1
-        elif self._nxdomains and entry.state & RANK_BITS >= Rank.ANSWER:
+        self._count(entry, 1)
+        if self._nxdomains and not entry.hides and entry.state & RANK_BITS >= Rank.ANSWER:
             self._show(entry)
         if self.size_octets + size_octets > self.size_octets_max:
             self._make_room(size_octets)
@@ -209,14 +208,14 @@ class RRsetCache:
     ) -> Found | None:
         """Return the CNAME of *owner*, or else the DNAME of the nearest name above it."""
         stale_s = self.settings.stale_max_s if allows_stale else 0
-        rrtype = _CNAME
-        for ancestor in ancestors(owner):
-            entry = self._entries.get(key_of(ancestor, rrtype))
-            rrtype = _DNAME
+        suffix = _CNAME_SUFFIX
+        for name in ancestors(owner) if self._dnames else (owner,):
+            entry = self._entries.get(name + suffix)
+            suffix = _DNAME_SUFFIX
             if entry is None or now_s >= entry.expires_s + stale_s or entry.state & KIND_BITS:
                 continue
             if entry.state & RANK_BITS >= Rank.ANSWER:
-                return self._found(entry, ancestor, now_s, is_stale=now_s >= entry.expires_s)
+                return self._found(entry, name, now_s, is_stale=now_s >= entry.expires_s)
         return None
 
     def find_failure(
@@ -343,8 +342,15 @@ class RRsetCache:
         self._slots[entry.slot] = None
         self._free.append(entry.slot)
         self.size_octets -= entry.size_octets
-        if entry.hides:
-            self._nxdomains -= 1
+        self._count(entry, -1)
+
+    def _count(self, entry: Entry, number: int) -> None:
+        """Count what makes names be looked for above the one that is asked for."""
+        suffix = entry.key[-2:]
+        if suffix == _WHOLE_NAME and entry.hides:
+            self._nxdomains += number
+        elif suffix == _DNAME_SUFFIX:
+            self._dnames += number
 
     # What survives a restart
 
