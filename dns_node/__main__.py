@@ -83,6 +83,7 @@ def _run(words: list[str]) -> int:
         "  dns-node restore FILE -n ID -c FILE  a new cluster from a backup\n"
         "  dns-node recover ...                 the last resort: a new cluster from one node\n"
         "  dns-node resolver --scenario FILE    a resolver alone, for scripted tests\n"
+        "  dns-node query [@SERVER] NAME [TYPE] ask a server and show what it says\n"
         "Each has its own --help."
     )
     _add_node_options(parser)
@@ -338,9 +339,16 @@ def _resolver(words: list[str]) -> int:
     return resolver_process.run(options.scenario)
 
 
+def _query(words: list[str]) -> int:
+    from dns_node.query_tool import run
+
+    return run.run(words)
+
+
 _SUBCOMMANDS: dict[str, Callable[[list[str]], int]] = {
     "ctl": _ctl, "check": _check, "certs": _certs,
     "backup": _backup, "restore": _restore, "recover": _recover, "resolver": _resolver,
+    "query": _query,
 }  # fmt: skip
 
 if __name__ == "__main__":

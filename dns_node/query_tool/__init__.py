@@ -1,0 +1,1 @@
+"""`dns-node query`: asks servers and shows what they say."""
