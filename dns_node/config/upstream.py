@@ -4,15 +4,11 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-import dns.exception
-import dns.name
-import dns.rdatatype
-import dns.zonefile
-
 from dns_node.config.address import parse_address
 from dns_node.config.shape import Reading, Shape, describe, file_path
 
-_TYPES_OF_ANCHORS = (dns.rdatatype.DS, dns.rdatatype.DNSKEY)
+_ADDRESSES = (1, 28)
+_DS_AND_DNSKEY = (43, 48)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +46,10 @@ class Anchor:
 
 def parse_name(text: str) -> str:
     """Return the canonical text of an absolute name; ValueError that says what is wrong."""
+    # Imported where they are needed: most commands know no names, and start sooner without.
+    import dns.exception
+    import dns.name
+
     try:
         return dns.name.from_text(text).canonicalize().to_text()
     except dns.exception.DNSException as error:
@@ -111,7 +111,7 @@ def hints_file() -> Shape:
             hints = [
                 Hint(owner, str(rdata))
                 for owner, rrtype, rdata in _records(name)
-                if rrtype in (dns.rdatatype.A, dns.rdatatype.AAAA)
+                if rrtype in _ADDRESSES
             ]
             if not hints:
                 raise ValueError("there is no address in it")
@@ -133,7 +133,7 @@ def anchors_file() -> Shape:
         try:
             anchors = []
             for owner, rrtype, rdata in _records(name):
-                if rrtype not in _TYPES_OF_ANCHORS:
+                if rrtype not in _DS_AND_DNSKEY:
                     raise ValueError(f"there is a record of another type at {owner}")
                 anchors.append(Anchor(owner, int(rrtype), rdata.to_wire().hex()))
             if not anchors:
@@ -147,6 +147,9 @@ def anchors_file() -> Shape:
 
 def _records(path: str) -> list[tuple[str, int, Any]]:
     """Return (owner, type, rdata) of the records in a file; raises OSError and ValueError."""
+    import dns.exception
+    import dns.zonefile
+
     with open(path, encoding="utf-8") as file:
         text = file.read()
     try:
