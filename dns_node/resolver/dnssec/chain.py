@@ -234,7 +234,6 @@ class Chain:
             return (yield from self.trust_in(signer, is_claimed=True))
         if above is not None:
             return above
-        hint = hint if hint != zone else None
         return (yield from self.enclosing(parent(zone), hint))
 
     def _delegations_held(
