@@ -331,6 +331,23 @@ def test_nothing_at_all_is_not_secure():
     assert world.validate(too_long).security is Security.SECURE
 
 
+def test_a_dname_does_not_redirect_its_own_name():
+    example = SignedZone("example.", "d DNAME t\nt A 192.0.2.1")
+    world = World(example)
+    dname, target = example.held("d.example.", 39), example.held("t.example.", A)
+    cname = Held(dname.owner, RRset(CNAME, 60, (target.owner,)))
+    claim = Claim(question("d.example.", "A"), 0, (dname, cname, target), (), example.zone_name)
+    assert world.validate(claim).security is Security.BOGUS
+
+
+def test_a_secure_rrset_of_another_name_is_no_answer():
+    example = SignedZone("example.", "www A 192.0.2.1\nother A 192.0.2.2")
+    world = World(example)
+    other = example.held("other.example.", A)
+    claim = Claim(question("www.example.", "A"), 0, (other,), (), example.zone_name)
+    assert world.validate(claim).security is Security.BOGUS
+
+
 def test_the_soa_of_an_absence_is_that_of_the_zone_that_proves_it():
     child = SignedZone("sub.example.", "www A 192.0.2.1")
     example = SignedZone("example.", children=(child,))
