@@ -86,7 +86,9 @@ class Worker:
         block = SharedBlock(shared, self._number)
         self._answering = Answering(Counters(counters), self._report, block)
         self._data_path = self._take_core(start)
-        self._resolving = Resolving(self._answering, reactor, self._data_directory)
+        self._resolving = Resolving(
+            self._answering, reactor, self._data_directory, self._number
+        )
         self._factory = TcpFactory(self._answering, reactor)
         self._udp = [
             UdpReader(

@@ -293,7 +293,8 @@ class Service:
 
     def _open_machine(self) -> StoreMachine:
         if self._replica.failure:
-            raise StoreError(f"REPLICATION STOPPED: {self._replica.failure} It is tried again soon.")
+            why = f"REPLICATION STOPPED: {self._replica.failure} It is tried again soon."
+            raise StoreError(why)
         machine = self._machine()
         if machine is None:
             raise StoreError("the store is closed at the moment; STATUS says why.")

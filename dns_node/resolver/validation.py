@@ -32,7 +32,7 @@ def validate(
     try:
         need = next(validation)
         while True:
-            met = yield from _meet(inquiry, need, depth)
+            met = yield from meet(inquiry, need, depth)
             need = validation.send(met)
     except StopIteration as end:
         verdict: Verdict = end.value
@@ -60,7 +60,7 @@ def claim_of(question: Question, scrubbed: Scrubbed, zone: bytes | None) -> Clai
     return Claim(question, rcode, answer, authority, zone, is_open)
 
 
-def _meet(inquiry: Inquiry, need: Need, depth: int) -> Part[Claim | None]:
+def meet(inquiry: Inquiry, need: Need, depth: int) -> Part[Claim | None]:
     """Return what answers *need*, None when nobody says anything."""
     question, resolver = need.question, inquiry.resolver
     if not need.is_fresh:

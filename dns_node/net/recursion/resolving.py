@@ -8,6 +8,7 @@ from dns_node.config.recursion import QuestionLimits as LimitsSection
 from dns_node.config.recursion import Recursion as Section
 from dns_node.config.recursion import Route as RouteSection
 from dns_node.config.recursion_policy import Policy as PolicySection
+from dns_node.metrics import INDEX
 from dns_node.net.answering import Answering
 from dns_node.net.native import NativeMessageCache
 from dns_node.net.recursion.admission import Admission, QuestionLimits
@@ -15,19 +16,24 @@ from dns_node.net.recursion.asks import Asks
 from dns_node.net.recursion.chance import Chance
 from dns_node.net.recursion.datagrams import Datagrams
 from dns_node.net.recursion.janitor import Janitor
+from dns_node.net.recursion.keeping import Keeping
 from dns_node.net.recursion.kept import Messages, PythonMessages
 from dns_node.net.recursion.pipeline import FAULT, Pipeline
 from dns_node.net.recursion.policy_settings import make_policy
 from dns_node.net.recursion.policy_tables import PolicyTables, policy_directory
-from dns_node.net.recursion.questions import Questions
+from dns_node.net.recursion.questions import Line, Questions
 from dns_node.net.recursion.settings import resolver_settings
 from dns_node.net.recursion.streams import Streams
 from dns_node.resolver.policy.name_servers import find_name_servers
 from dns_node.resolver.policy.policy import Policy
 from dns_node.resolver.policy.verdict import NameServers
+from dns_node.resolver.question import Outcome
 from dns_node.resolver.resolver import Resolver
 from dns_node.resolver.settings import ResolverSettings
+from dns_node.resolver.upkeep import tend_anchors
 from dns_node.zone.rrset import WireName
+
+_QUESTIONS: Final = INDEX["recursion_questions"]
 
 DRAIN_S: Final = 12.0
 """How long a worker that stops waits for what it resolves; then who waits gets SERVFAIL."""
@@ -39,9 +45,20 @@ class Resolving:
     *clock* is the reactor.
     """
 
-    def __init__(self, answering: Answering, clock: Any, data_directory: Path | None = None):
+    def __init__(
+        self,
+        answering: Answering,
+        clock: Any,
+        data_directory: Path | None = None,
+        worker: int = 0,
+    ):
         self._answering = answering
         self._directory = data_directory
+        self._keeping: Keeping | None = None
+        if data_directory is not None:
+            self._keeping = Keeping(data_directory, worker, clock, answering.report)
+        self.is_persistent = False
+        self._tending: Line | None = None
         self._policy_section: tuple[PolicySection, tuple[RouteSection, ...]] | None = None
         self._tables: PolicyTables | None = None
         self._clock = clock
@@ -57,6 +74,7 @@ class Resolving:
     def apply(self, clients: Networks, section: Section) -> None:
         """Resolve for *clients* by *section* from here on."""
         settings = resolver_settings(section)
+        self.is_persistent = section.cache.persistent
         self.configure(clients, settings, question_limits(section.limits))
         if self.pipeline is not None and (section.policy, section.routes) != self._policy_section:
             self._policy_section = section.policy, section.routes
@@ -78,7 +96,7 @@ class Resolving:
         if self.pipeline is None:
             self._make(settings)
         elif is_new:
-            self.pipeline.resolver = Resolver(settings, self._chance)
+            self.pipeline.resolver = self._resolver(settings)
         assert self.pipeline is not None
         self._use_messages(settings, is_new)
         self.pipeline.admission.limits = limits
@@ -102,9 +120,22 @@ class Resolving:
             self._janitor.stop()
 
     def give_up(self) -> None:
-        """Answer SERVFAIL to all who wait."""
+        """Answer SERVFAIL to all who wait, and keep what was learnt for the next worker."""
         if self.pipeline is not None:
             self.pipeline.questions.stop()
+            if self.is_persistent:
+                self.dump()
+
+    def dump(self) -> int:
+        """Write what the RRset cache holds into its file; return how many octets that were."""
+        if self.pipeline is None or self._keeping is None:
+            return 0
+        return self._keeping.dump(self.pipeline.resolver.cache, self._clock.seconds())
+
+    def load(self) -> None:
+        """Take up what the file of the RRset cache holds, a little at a time."""
+        if self.pipeline is not None and self._keeping is not None:
+            self._keeping.load(self.pipeline.resolver.cache)
 
     def _make(self, settings: ResolverSettings) -> None:
         answering, clock = self._answering, self._clock
@@ -117,12 +148,20 @@ class Resolving:
             Admission(answering.block),
             Questions(asks, clock, counters, report, FAULT),
             PythonMessages(0),
-            Resolver(settings, self._chance),
+            self._resolver(settings),
             Policy(),
             clock,
         )
         self._janitor = Janitor(self.pipeline, asks, counters, clock, report, self._also)
         self._janitor.start()
+        if self.is_persistent:
+            self.load()
+
+    def _resolver(self, settings: ResolverSettings) -> Resolver:
+        resolver = Resolver(settings, self._chance)
+        if resolver.validator is not None and self._keeping is not None:
+            resolver.validator.load_anchor_rows(self._keeping.anchors())
+        return resolver
 
     def _use_policy(self, pipeline: Pipeline, section: Section) -> None:
         """Answer by the policy of *section* from here on."""
@@ -166,6 +205,29 @@ class Resolving:
         """What else is done with each sweep of the janitor."""
         if self._tables is not None:
             self._tables.check()
+        pipeline = self.pipeline
+        if pipeline is not None and self._answering.counters.numbers[_QUESTIONS]:
+            # A node that nobody asks for anything asks nobody for anything.
+            self._tend_anchors(pipeline, now_s)
+
+    def _tend_anchors(self, pipeline: Pipeline, now_s: float) -> None:
+        """Look at the trust anchors that are due, and keep what is known of them (RFC 5011)."""
+        validator = pipeline.resolver.validator
+        if validator is None:
+            return
+        if validator.has_changed_anchors and self._keeping is not None:
+            self._keeping.dump_anchors(validator.anchor_rows())
+        if self._tending is not None and self._tending.resolution is not None:
+            return
+        resolution = tend_anchors(pipeline.resolver, now_s)
+        if resolution is not None:
+            question = resolution.question
+            self._tending = pipeline.questions.open(question, False, _ignore, is_shared=False)
+            pipeline.questions.begin(self._tending, resolution)
+
+
+def _ignore(_outcome: Outcome, _line: Line) -> None:
+    """Nobody waits for it."""
 
 
 def question_limits(section: LimitsSection) -> QuestionLimits:

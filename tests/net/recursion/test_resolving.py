@@ -225,3 +225,27 @@ def test_a_server_that_refuses_connections_is_no_reason_to_wait(own_zones):
         began_s = time.monotonic()
         assert ask(worker, "web.example.").rcode() == dns.rcode.SERVFAIL
         assert time.monotonic() - began_s < 2
+
+
+def test_what_was_learnt_lives_on_over_a_restart(tmp_path):
+    fill(tmp_path, zone_from_text("ours.", OURS, 1))
+    with Upstream() as server:
+        with WorkerProcess(tmp_path, **stub(server)) as worker:
+            for number in range(30):
+                ask(worker, f"n{number}.example.")
+            assert worker.terminate() == 0
+        asked = len(server.asked)
+        with WorkerProcess(tmp_path, **stub(server)) as worker:
+            for number in range(30):
+                assert addresses(ask(worker, f"n{number}.example.")) == ["192.0.2.1"]
+            assert len(server.asked) == asked
+
+
+def test_a_cache_file_that_is_damaged_is_no_reason_not_to_start(tmp_path):
+    fill(tmp_path, zone_from_text("ours.", OURS, 1))
+    (tmp_path / "resolver").mkdir()
+    (tmp_path / "resolver" / "cache-0").write_bytes(b"dns-node RRset cache 1\n" + b"\xff" * 100)
+    (tmp_path / "resolver" / "trust-anchors-0").write_bytes(b"nonsense")
+    with Upstream() as server:
+        with WorkerProcess(tmp_path, **stub(server, validation=True)) as worker:
+            assert ask(worker, "www.ours.").answer
