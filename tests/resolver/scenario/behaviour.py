@@ -57,7 +57,10 @@ class Rule:
 
     def holds(self, query: Query) -> bool:
         """Whether the query is one of those; ordinals (`first`, `after`) count such queries."""
-        if query.address != self.address:
+        prefix = self.address.removesuffix("*")
+        if query.address != prefix and (
+            prefix == self.address or not query.address.startswith(prefix)
+        ):
             return False
         if not all(test(query, self.matched) for test in self.tests if test not in _ordinals(self)):
             return False

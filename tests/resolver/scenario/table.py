@@ -13,10 +13,11 @@ PLACE = Path(__file__).resolve().parents[3] / "docs" / "resolver-limits.md"
 HEAD = """# Attacks on the resolver: limits, and what was measured
 
 This file is written by `python -m tests.resolver.scenario`, and a test compares it with what the
-scenarios measure (a few more or less are no news). Each line is one limit of one class of attack: the most that one client question
-may cost, the setting that bounds it (a key of `limits`; none where the bound is fixed or follows
-from others), and the most that a client question of the scenario cost. The scenarios are in
-`tests/scenarios`, [their language](scenarios.md) can be read without a manual.
+scenarios measure (a few more or less are no news). Each line is one limit of one class of attack:
+the most that one client question may cost, the setting that bounds it (a key of `limits`; none
+where the bound is fixed or follows from others), and the most that a client question of the
+scenario cost. The scenarios are in `tests/scenarios`, [their language](scenarios.md) can be read
+without a manual.
 
 *queries*: sent to servers. *octets*: in replies. *seconds*: to the reply. *checks*: of signatures.
 *hashes*: rounds of NSEC3 hashes. *restarts*: under another name. *queries-to-ADDRESS*: sent to a
