@@ -152,6 +152,7 @@ def _ask(
         scrubbed, delegation, asked = found
         if not inquiry.validates or local is not None:
             break
+        answered_by = inquiry.answered_by
         verdict = yield from validate(inquiry, asked, scrubbed, delegation, depth)
         if verdict.security is not Security.BOGUS:
             break
@@ -159,8 +160,8 @@ def _ask(
         inquiry.errors.clear()
         for error in verdict.errors:
             inquiry.explain(error.code, error.text)
-        assert inquiry.answered_by is not None, "somebody answered"
-        avoided |= {inquiry.answered_by}
+        assert answered_by is not None, "somebody answered"
+        avoided |= {answered_by}
         if len(avoided) > BOGUS_RETRIES_MAX or avoided.issuperset(delegation.servers):
             return _NO_ANSWER
         inquiry.step("what one server said is bogus: others are asked")
