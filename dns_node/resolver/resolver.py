@@ -12,7 +12,7 @@ from dns_node.resolver.delegation import Delegation, Delegations
 from dns_node.resolver.dnssec.validator import Validator
 from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer, NameServers
-from dns_node.resolver.question import Held, Outcome, Question, Security, Server
+from dns_node.resolver.question import Held, Outcome, Question, Server
 from dns_node.resolver.resolution import Resolution
 from dns_node.resolver.root_hints import ROOT_HINTS
 from dns_node.resolver.rrset_cache import RRsetCache
@@ -107,9 +107,12 @@ class Resolver:
         if delegation is None or delegation.is_forwarder or delegation.failed_until_s > now_s:
             return None
         apex = delegation.apex
-        validator = self.validator
-        if validator and validator.security_of(apex, now_s) is not Security.INSECURE:
-            return None
+        expires_s = delegation.expires_s
+        if self.validator is not None:
+            until_s = self.validator.insecure_until_s(apex, now_s)
+            if until_s is None:
+                return None
+            expires_s = min(expires_s, until_s)
         good = sorted(
             (
                 known
@@ -128,7 +131,7 @@ class Resolver:
             AskableServer(known.server, known.rtt_s, known.has_edns(now_s), known.mixes_case)
             for known in good
         )
-        return AskableCut(apex, servers, delegation.expires_s)
+        return AskableCut(apex, servers, expires_s)
 
     def note_shortcut(
         self, server: Server, *, answered: int, failed: int, rtt_s: float, now_s: float

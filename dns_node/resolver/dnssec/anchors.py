@@ -9,6 +9,7 @@ Everything here is values and times; nobody is asked.  `Anchors.due` says whose 
 looked at again, `Anchors.observe` takes what was seen.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final
@@ -239,6 +240,14 @@ class NegativeAnchors:
                     return above
                 del self._until_s[above]
         return None
+
+    def ends_s(self, name: WireName, now_s: float) -> float | None:
+        """Return when the deepest one at or above *name* ends, None where there is none."""
+        found = self.closest(name, now_s)
+        if found is None:
+            return None
+        until_s = self._until_s[found]
+        return math.inf if until_s is None else until_s
 
 
 def _without_revoked(rdata: bytes) -> bytes:

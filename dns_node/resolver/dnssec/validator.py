@@ -1,5 +1,6 @@
 """The validator of one worker: what it trusts, what it knows of zones, and how to ask it."""
 
+import math
 from collections.abc import Generator, Iterable
 
 from dns_node.resolver.budget import Budget
@@ -77,6 +78,19 @@ class Validator:
             return Security.INSECURE
         trust = self._knowledge.trusts.find(zone, now_s)
         return None if trust is None else trust.security
+
+    def insecure_until_s(self, zone: WireName, now_s: float) -> float | None:
+        """Return until when *zone* needs no validation, as far as is known without asking anybody;
+        None when it does, or when nothing is known."""
+        if self.security_of(zone, now_s) is not Security.INSECURE:
+            return None
+        if not self.settings.validates or self.anchors.closest(zone) is None:
+            return math.inf
+        ends_s = self.negative_anchors.ends_s(zone, now_s)
+        if ends_s is not None:
+            return ends_s
+        trust = self._knowledge.trusts.find(zone, now_s)
+        return None if trust is None else trust.expires_s
 
     def look_at_anchors(self, budget: Budget, now_s: float) -> Generator[Need, Claim | None, None]:
         """Ask for the keys of the zones with a trust anchor that are due (RFC 5011 section 2.3).

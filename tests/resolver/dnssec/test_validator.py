@@ -397,3 +397,19 @@ def test_without_validation_nothing_is_asked_and_all_is_indeterminate():
     world = tree(validates=False)
     assert world.security("www.example.") is Security.INDETERMINATE
     assert world.asked == []
+
+
+def test_how_long_a_zone_needs_no_validation_is_known():
+    world = tree()
+    validator, un, sub = world.validator, b"\2un\7example\0", b"\3sub\7example\0"
+    assert validator.insecure_until_s(un, NOW_S) is None
+    world.ask("www.un.example.")
+    world.ask("www.sub.example.")
+    assert validator.insecure_until_s(un, NOW_S) == NOW_S + 300  # the TTL of the NSEC
+    assert validator.insecure_until_s(un, NOW_S + 300) is None
+    assert validator.insecure_until_s(sub, NOW_S) is None
+    validator.negative_anchors.add(sub, NOW_S + 10)
+    assert validator.insecure_until_s(sub, NOW_S) == NOW_S + 10
+    validator.negative_anchors.add(sub)
+    assert validator.insecure_until_s(sub, NOW_S) == float("inf")
+    assert tree(validates=False).validator.insecure_until_s(sub, NOW_S) == float("inf")
