@@ -77,7 +77,6 @@ INSECURE: Final = (
     _insecure("www.slow.north.", "192.0.2.1"),
     _insecure("www.short.south.", "192.0.2.50"),
     _insecure("www.noedns.south.", "192.0.2.51"),
-    _insecure("www.deaf.south.", "192.0.2.52"),
     _insecure("www.folding.south.", "192.0.2.53"),
     _insecure("www.counted.south.", "192.0.2.56"),
     _insecure("c8.chain.south.", "192.0.2.30"),
