@@ -71,14 +71,13 @@ class _Zone:
         self.kept.clear()
         self.wildcards.clear()
 
-    def nearest(self, key: tuple[bytes, ...], now_s: float, *, goes_round: bool) -> _Kept | None:
-        """Return the record at *key* or next before it, unless its time is over.  The last NSEC3
+    def nearest(self, key: tuple[bytes, ...], *, goes_round: bool) -> _Kept | None:
+        """Return the record at *key* or next before it, whose time may be over.  The last NSEC3
         *goes_round* to the first hash."""
         at = bisect_right(self.keys, key) - 1
         if at < 0 and not (goes_round and self.keys):
             return None
-        kept = self.kept[self.keys[at]]
-        return kept if now_s < kept.expires_s else None
+        return self.kept[self.keys[at]]
 
 
 class Absences:
@@ -171,7 +170,7 @@ class Absences:
     def _by_nsec(
         self, apex: WireName, zone: _Zone, qname: WireName, qtype: int, now_s: float
     ) -> Synthesis | None:
-        nearest = zone.nearest(canonical_key(qname), now_s, goes_round=False)
+        nearest = zone.nearest(canonical_key(qname), goes_round=False)
         if nearest is None or not isinstance(nearest.record, Nsec):
             return None
         record, used = nearest.record, [nearest]
@@ -179,14 +178,12 @@ class Absences:
             if not denial.covers(record, qname, apex):
                 return None
             wildcard = b"\1*" + denial.closest_encloser(record, qname)
-            across = zone.nearest(canonical_key(wildcard), now_s, goes_round=False)
+            across = zone.nearest(canonical_key(wildcard), goes_round=False)
             if across is None or not isinstance(across.record, Nsec):
                 return None
             if across is not nearest:
                 used.append(across)
             if across.record.owner == wildcard and across.record.has(qtype):
-                if not denial.permits_wildcard(qname, wildcard, apex, [record]):
-                    return None
                 return _expanded(zone, wildcard, qname, qtype, [nearest], now_s)
         records = [kept.record for kept in used if isinstance(kept.record, Nsec)]
         proof = denial.prove_absence(qname, qtype, apex, records)
@@ -197,7 +194,7 @@ class Absences:
     ) -> Synthesis | None:
         def find(name: WireName, *, is_match: bool) -> _Kept | None:
             key = (hash_name(name, zone.salt, zone.iterations),)
-            kept = zone.nearest(key, now_s, goes_round=not is_match)
+            kept = zone.nearest(key, goes_round=not is_match)
             return kept if kept is None or not is_match or zone.kept.get(key) is kept else None
 
         used: list[_Kept] = []

@@ -6,7 +6,8 @@ import pytest
 from dns_node.resolver.budget import BudgetExceeded
 from dns_node.resolver.dnssec.trust import Trust, TrustStore
 from dns_node.resolver.dnssec.verdict import Claim, ErrorCode
-from dns_node.resolver.question import Security
+from dns_node.resolver.question import Held, Security
+from dns_node.zone.rrset import RRset
 from tests.resolver.dnssec.world import World
 from tests.resolver.signing import DAY_S, DNSKEY, DS, NOW_S, SignedZone, UnsignedZone, key, question
 
@@ -413,3 +414,43 @@ def test_how_long_a_zone_needs_no_validation_is_known():
     validator.negative_anchors.add(sub)
     assert validator.insecure_until_s(sub, NOW_S) == float("inf")
     assert tree(validates=False).validator.insecure_until_s(sub, NOW_S) == float("inf")
+
+
+def test_what_was_checked_before_and_kept_is_not_checked_again():
+    """The chain of trust out of an RRset cache that holds SECURE entries."""
+    first, second = tree(), tree()
+    needs = [("sub.example.", "DS"), ("example.", "DS"), (".", "DNSKEY"), ("example.", "DNSKEY")]
+    needs += [("sub.example.", "DNSKEY"), ("un.example.", "DS")]
+    for qname, qtype in needs:
+        verdict = first.ask(qname, qtype)
+        assert verdict.security is Security.SECURE
+        asked = question(qname, qtype)
+        second.lies[asked] = Claim(asked, 0, verdict.answer, verdict.authority)
+    assert second.security("www.un.example.") is Security.INSECURE
+    assert second.budget.checks == 0
+    assert second.security("www.sub.example.") is Security.SECURE
+    assert second.budget.checks == 1
+    kept = first.ask("alias.example.")
+    again = second.validate(Claim(question("alias.example.", "A"), 0, kept.answer))
+    assert (again.security, again.answer) == (Security.SECURE, kept.answer)
+
+
+def test_signatures_that_are_asked_for_themselves_are_not_signed():
+    world = tree()
+    held = world.zones[1].held("www.example.", 1)
+    rrset = RRset(46, 3600, held.rrset.signatures)
+    asked = question("www.example.", "RRSIG")
+    claim = Claim(asked, 0, (Held(held.owner, rrset),), (), b"\7example\0")
+    assert world.validate(claim).security is Security.INSECURE
+
+
+def test_a_question_for_any_type_is_as_secure_as_all_that_came():
+    world = tree()
+    zone = world.zones[1]
+    asked = question("both.example.", "ANY")
+    answer = tuple(zone.held("both.example.", rrtype) for rrtype in (1, 28, 47))
+    claim = Claim(asked, 0, answer, (), zone.zone_name)
+    assert world.validate(claim).security is Security.SECURE
+    bare = unsigned(msgspec.structs.replace(claim, answer=answer[:1])).answer
+    claim = msgspec.structs.replace(claim, answer=(*bare, *answer[1:]))
+    assert world.validate(claim).security is Security.BOGUS
