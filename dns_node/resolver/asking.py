@@ -27,6 +27,10 @@ NETWORK_ERROR: Final = 23
 MANNERS_MAX: Final = 5
 """In how many manners one server is asked for one question."""
 
+DATAGRAM_OCTETS_MAX: Final = 4096
+"""Over UDP we take three times what we said we would; whoever sends more is asked over TCP, where
+nobody else can be the sender."""
+
 _UDP, _TCP = Transport.UDP, Transport.TCP
 
 
@@ -146,6 +150,10 @@ def take(
         # One of the guesses may have been the right one: what came is not to be trusted.
         inquiry.step("others answered too: once more over TCP")
         return _go_over_tcp(name_server, manner, inquiry.now_s)
+    if is_udp and len(event.octets) > DATAGRAM_OCTETS_MAX:
+        inquiry.step("a datagram larger than we asked for: once more over TCP")
+        manner.transport = _TCP
+        return True
     try:
         response = parse_response(event.octets)
     except WireError as error:
