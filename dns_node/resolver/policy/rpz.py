@@ -87,9 +87,7 @@ class Rpz:
     @property
     def depends_on_client(self) -> bool:
         """Whether there are rules about clients."""
-        return any(
-            zone.table is not None and zone.table.counts(Trigger.CLIENT_IP) for zone in self.zones
-        )
+        return any(zone.table is not None and zone.table.has_clients for zone in self.zones)
 
     def steps(self, request: Request) -> Steps:
         """Resolve the question of *request*, or don't, by the rules."""
@@ -140,11 +138,11 @@ class Rpz:
                 hits = list(matches_of_question(zone, request, position, name))
                 if position == last and (found := find_address(table, Trigger.IP, chain.addresses)):
                     hits.append(make_hit(zone, *found, position))
-                if not hits and (table.counts(Trigger.NSDNAME) or table.counts(Trigger.NSIP)):
+                if table.has_servers and not hits:
                     if servers is None:
                         servers = yield from self._servers_of(name, budget)
                     hits += matches_of_servers(zone, servers, position)
-                    if not hits and table.counts(Trigger.NSIP):
+                    if table.has_server_addresses and not hits:
                         servers = yield from _complete(servers, budget)
                         hits += matches_of_servers(zone, servers, position)
                 for hit in hits:

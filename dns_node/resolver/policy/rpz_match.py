@@ -41,9 +41,7 @@ class PolicyZone:
     def may_need_answer(self) -> bool:
         """Say whether there are rules about answers and name servers."""
         table = self.table
-        return table is not None and any(
-            table.counts(trigger) for trigger in (Trigger.IP, Trigger.NSDNAME, Trigger.NSIP)
-        )
+        return table is not None and (table.has_addresses or table.has_servers)
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
@@ -67,11 +65,11 @@ def matches_of_question(
     table = zone.table
     if table is None:
         return
-    if position == 0 and request.client is not None and table.counts(Trigger.CLIENT_IP):
+    if table.has_clients and position == 0 and request.client is not None:
         address = address_octets(request.client.address)
         if by_client := find_address(table, Trigger.CLIENT_IP, (address,)):
             yield make_hit(zone, *by_client, position)
-    if table.counts(Trigger.QNAME) and (by_name := find_name(table, Trigger.QNAME, name)):
+    if table.has_names and (by_name := find_name(table, Trigger.QNAME, name)):
         yield make_hit(zone, *by_name, position)
 
 
@@ -82,7 +80,7 @@ def matches_of_servers(
     table, hits = zone.table, []
     if table is None:
         return []
-    if table.counts(Trigger.NSDNAME):
+    if table.has_servers:
         names = {name for cut in servers for name in cut.names}
         by_name = [
             (_closeness(found[0]), canonical_key(name), found)

@@ -8,10 +8,11 @@ addressing, at most half full; the entries: size of the key, offset of its actio
 actions, each once.  All numbers are 4 octets, little end first.
 """
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -29,11 +30,7 @@ class BadTable(ValueError):
     """Octets that are no table of rules, or one that was made by another version."""
 
 
-class Octets(Protocol):
-    """Bytes, or a mapped file."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, part: slice, /) -> bytes: ...
+Octets = bytes | mmap.mmap
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):
@@ -118,13 +115,15 @@ class Table:
         self._entries_at = self._slots_at + 4 * self.header.slots
         self._actions_at = self._entries_at + self.header.actions_at
         self._actions: dict[int, Action] = {}
+        counts = self.header.counts
+        self.has_clients = Trigger.CLIENT_IP in counts
+        self.has_names = Trigger.QNAME in counts
+        self.has_addresses = Trigger.IP in counts
+        self.has_server_addresses = Trigger.NSIP in counts
+        self.has_servers = self.has_server_addresses or Trigger.NSDNAME in counts
 
     def __len__(self) -> int:
         return sum(self.header.counts.values())
-
-    def counts(self, trigger: Trigger) -> int:
-        """Return how many rules have such a trigger."""
-        return self.header.counts.get(trigger, 0)
 
     def lengths(self, trigger: Trigger, address: bytes) -> tuple[int, ...]:
         """Return the prefix lengths that occur for addresses of this size, longest first."""
@@ -134,23 +133,20 @@ class Table:
         """Return the action of the rule with this key, None when there is none."""
         octets, slot = self._octets, zlib.crc32(key) & self._mask
         while True:
-            at = self._slots_at + 4 * slot
-            (offset,) = _U32.unpack(octets[at : at + 4])
+            (offset,) = _U32.unpack_from(octets, self._slots_at + 4 * slot)
             if not offset:
                 return None
             at = self._entries_at + offset
-            size, action_at = _PAIR.unpack(octets[at : at + 8])
+            size, action_at = _PAIR.unpack_from(octets, at)
             if size == len(key) and octets[at + 8 : at + 8 + size] == key:
-                return self._action(action_at)
+                return self._actions.get(action_at) or self._action(action_at)
             slot = slot + 1 & self._mask
 
     def _action(self, offset: int) -> Action:
-        action = self._actions.get(offset)
-        if action is None:
-            at = self._actions_at + offset
-            (size,) = _U32.unpack(self._octets[at : at + 4])
-            action = msgspec.msgpack.decode(self._octets[at + 4 : at + 4 + size], type=Action)
-            if len(self._actions) >= ACTIONS_KEPT_MAX:
-                self._actions.clear()
-            self._actions[offset] = action
+        at = self._actions_at + offset
+        (size,) = _U32.unpack_from(self._octets, at)
+        action = msgspec.msgpack.decode(self._octets[at + 4 : at + 4 + size], type=Action)
+        if len(self._actions) >= ACTIONS_KEPT_MAX:
+            self._actions.clear()
+        self._actions[offset] = action
         return action
