@@ -12,6 +12,7 @@ from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.question import Held, Question, Server
+from dns_node.zone.names import is_subdomain
 from dns_node.zone.rrset import WireName
 
 A: Final = 1
@@ -48,11 +49,12 @@ def find_more(inquiry: Inquiry, delegation: Delegation, depth: int) -> Part[bool
 def _find(inquiry: Inquiry, delegation: Delegation, name: WireName, depth: int) -> Part[None]:
     """Look up the addresses of *name*."""
     settings, now_s = inquiry.resolver.settings, inquiry.now_s
-    found: list[NameServer] = []
+    enclosing = inquiry.delegations.deepest(name, now_s)
+    found = list(enclosing.glue.get(name, ())) if enclosing is not None else []
     is_certain = True
     for qtype, does in ((A, settings.does_ipv4), (AAAA, settings.does_ipv6)):
         question = Question(name, qtype)
-        if not does or (found and qtype == AAAA):
+        if not does or found:
             continue
         if question in inquiry.on_the_way:
             # Its address can only be learnt from itself.
@@ -86,6 +88,17 @@ def servers_of(inquiry: Inquiry, helds: tuple[Held, ...]) -> list[NameServer]:
                 server = Server(address_text(rdata), settings.server_port)
                 found.append(resolver.name_servers.of(server))
     return found
+
+
+def doubts_glue(delegation: Delegation) -> bool:
+    """Let the names be looked up whose addresses only the parent gave, and which other zones know
+    better; say whether there are any.  To be asked when nobody answers at those addresses."""
+    apex = delegation.apex
+    doubtful = [name for name in delegation.glue if not is_subdomain(name, apex)]
+    for name in doubtful:
+        del delegation.glue[name]
+    delegation.pending += doubtful
+    return bool(doubtful)
 
 
 def retry_absent(delegation: Delegation, now_s: float) -> None:

@@ -11,7 +11,7 @@ from dns_node.resolver.finding import TTL_S_MAX, Finding, from_cache, from_serve
 from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.question import ExtendedError, Held, Outcome, Question, Security
-from dns_node.resolver.scrubbed import Answer
+from dns_node.resolver.scrubbed import Answer, Referral
 from dns_node.resolver.validation import validate
 from dns_node.zone.rrset import WireName
 
@@ -189,12 +189,14 @@ def find_rrset(inquiry: Inquiry, question: Question, depth: int) -> Part[tuple[H
         return cached.answer if cached.target is None else ()
     if resolver.cache.find_failure(question, inquiry.now_s, is_cd=True) is not None:
         return None
-    answered = yield from descent.descend(inquiry, question, depth, local=local)
+    answered = yield from descent.descend(inquiry, question, depth, local=local, wants_glue=True)
     if answered is None:
         hold_s = resolver.settings.cache.failure_ttl_s
         resolver.cache.put_failure(question, hold_s, inquiry.now_s, is_cd=True)
         return None
     scrubbed, delegation, asked = answered
+    if isinstance(scrubbed, Referral):
+        return tuple(held for held in scrubbed.glue if held.owner == question.qname)
     finding = from_servers(scrubbed, None, resolver.settings.cache)
     keep(resolver.cache, asked, scrubbed, None, finding, delegation, inquiry.now_s)
     if isinstance(scrubbed, Answer) and not scrubbed.aliases:

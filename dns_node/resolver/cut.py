@@ -2,10 +2,13 @@
 
 from typing import Final
 
+import msgspec
+
 from dns_node.answer.query import NOTAUTH, REFUSED
 from dns_node.resolver import addresses, asking, parallel
 from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.inquiry import Inquiry, Part
+from dns_node.resolver.message import RA
 from dns_node.resolver.name_servers import NameServer, choose
 from dns_node.resolver.question import Question
 from dns_node.resolver.scrub import scrub
@@ -71,6 +74,7 @@ def _ask_servers(
         return (yield from parallel.ask_some(inquiry, delegation, question, avoided))
     tries: dict[NameServer, int] = dict.fromkeys(avoided, _NEVER)
     has_reply = False
+    spare: Scrubbed | None = None
     try:
         while True:
             name_server = choose(
@@ -82,6 +86,8 @@ def _ask_servers(
                 if is_more:
                     continue
             if name_server is None or number >= TRIES_MAX or inquiry.now_s >= inquiry.until_s:
+                if not has_reply and addresses.doubts_glue(delegation):
+                    continue
                 break
             scrubbed = yield from _ask_server(inquiry, delegation, name_server, question, number)
             tries[name_server] = number + 1
@@ -94,10 +100,15 @@ def _ask_servers(
                 has_reply = True
                 return scrubbed
             tries[name_server] = _NEVER
+            if isinstance(scrubbed, Lame) and scrubbed.is_resolver:
+                spare = inquiry.spare
             has_reply |= _pass_over(inquiry, delegation, name_server, scrubbed, is_partial)
     finally:
         if not has_reply:
             _note_silence(inquiry, delegation)
+    if spare is not None:
+        inquiry.step("a resolver's word is better than none")
+        return spare
     inquiry.explain(NO_REACHABLE_AUTHORITY, f"at {asking.shown_name(delegation.apex)}")
     return None
 
@@ -122,13 +133,18 @@ def _ask_server(
     )
     if response is None:
         return None
-    return scrub(
+    scrubbed = scrub(
         response,
         question,
         delegation.apex,
         is_forwarder=is_forwarder,
         is_spoof_proof=inquiry.is_spoof_proof,
     )
+    if isinstance(scrubbed, Lame) and scrubbed.is_resolver:
+        plain = msgspec.structs.replace(response, flags=response.flags & ~RA)
+        inquiry.spare = scrub(plain, question, delegation.apex)
+        inquiry.answered_by = name_server
+    return scrubbed
 
 
 def _note_silence(inquiry: Inquiry, delegation: Delegation) -> None:
@@ -154,7 +170,7 @@ def _pass_over(
     if delegation.is_forwarder:
         return True
     if isinstance(scrubbed, Lame):
-        is_good = scrubbed.serves_zone
+        is_good = scrubbed.serves_zone or scrubbed.is_resolver
     else:
         is_good = is_partial or scrubbed.rcode not in (REFUSED, NOTAUTH)
     if is_good:

@@ -34,9 +34,10 @@ CUT_FAILURE_MAX_S: Final = 60.0
 class Delegation:
     """The servers of the zone at *apex*.
 
-    *pending* are the names of servers whose addresses were not looked up yet, *absent* those whose
-    addresses could not be found, and until when they are not looked up again.  *ds* is what the
-    referral said of the DS of the apex, None when that is not known.  *is_forwarder*: resolvers,
+    *glue* is where the parent says that some of *names* are.  *pending* are the names of servers
+    whose addresses were not looked up yet, *absent* those whose addresses could not be found, and
+    until when they are not looked up again.  *ds* is what the referral said of the DS of the apex,
+    None when that is not known.  *is_forwarder*: resolvers,
     to be asked with RD for everything below, *in_parallel* of them at once.  *failures* counts
     how often in a row none of the servers gave an answer; the cut is left alone until
     *failed_until_s* then.  *outstanding* questions wait for its servers; *fruitless* is how many
@@ -50,6 +51,7 @@ class Delegation:
         "expires_s",
         "fruitless",
         "fruitless_s",
+        "glue",
         "failed_until_s",
         "failures",
         "in_parallel",
@@ -71,6 +73,7 @@ class Delegation:
         expires_s: float,
         *,
         ds: Claim | None = None,
+        glue: dict[WireName, list[NameServer]] | None = None,
         is_forwarder: bool = False,
         is_tls: bool = False,
     ):
@@ -80,6 +83,7 @@ class Delegation:
         self.pending = pending
         self.expires_s = expires_s
         self.ds = ds
+        self.glue = glue or {}
         self.is_forwarder = is_forwarder
         self.is_tls = is_tls
         self.in_parallel = 1

@@ -3,7 +3,7 @@
 from typing import Final
 
 from dns_node.resolver import priming
-from dns_node.resolver.addresses import AAAA, A, servers_of
+from dns_node.resolver.addresses import A, servers_of
 from dns_node.resolver.asking import shown_name
 from dns_node.resolver.cut import ask_cut
 from dns_node.resolver.delegation import Delegation, ds_question
@@ -15,6 +15,7 @@ from dns_node.resolver.question import Question
 from dns_node.resolver.rank import Rank
 from dns_node.resolver.scrubbed import Alias, Answer, NoData, NxDomain, Referral, Scrubbed
 from dns_node.zone.find import parent
+from dns_node.zone.rrset import WireName
 
 DS: Final = 43
 _ROOT: Final = b"\0"
@@ -26,13 +27,16 @@ def descend(
     depth: int,
     avoided: frozenset[NameServer] = frozenset(),
     local: Delegation | None = None,
+    *,
+    wants_glue: bool = False,
 ) -> Part[tuple[Scrubbed, Delegation, Question] | None]:
     """Return what the zone that answers *question* says, whose servers said it, and to which
     question (that for a name above may be enough); None when no server says anything.
     Raises BudgetExceeded.
 
     A DS is asked of the zone above (RFC 4035 section 3.1.4.1).  *local* is a cut of a zone of ours
-    at or above the name: nothing above it is asked.
+    at or above the name: nothing above it is asked.  With *wants_glue*, a referral whose glue has
+    the name ends the way.
     """
     qname, resolver = question.qname, inquiry.resolver
     # The side of a cut that is above knows the DS.
@@ -80,7 +84,9 @@ def descend(
                     minimises = False
                     continue
         inquiry.budget.draw_referral()
-        delegation = accept(inquiry, delegation, scrubbed)
+        above, delegation = delegation, accept(inquiry, delegation, scrubbed)
+        if wants_glue and qname in delegation.glue:
+            return scrubbed, above, question
         known = delegation.apex
 
 
@@ -91,9 +97,11 @@ def accept(inquiry: Inquiry, above: Delegation, referral: Referral) -> Delegatio
     limits, cache = settings.limits, settings.cache
     apex = referral.cut
     names = referral.name_servers.rrset.rdatas[: limits.name_servers_max]
-    servers = servers_of(inquiry, referral.glue)
-    types = {A: settings.does_ipv4, AAAA: settings.does_ipv6}
-    with_glue = {held.owner for held in referral.glue if types[held.rrset.rrtype]}
+    glue: dict[WireName, list[NameServer]] = {}
+    for held in referral.glue:
+        if found := servers_of(inquiry, (held,)):
+            glue.setdefault(held.owner, []).extend(found)
+    servers = [known for each in glue.values() for known in each]
     ttl_s = min(referral.name_servers.rrset.ttl_s, cache.ttl_max_s)
     ds = None
     if referral.authority:
@@ -104,9 +112,10 @@ def accept(inquiry: Inquiry, above: Delegation, referral: Referral) -> Delegatio
         apex,
         names,
         list(dict.fromkeys(servers)),
-        [name for name in names if name not in with_glue],
+        [name for name in names if name not in glue],
         now_s + ttl_s,
         ds=ds,
+        glue=glue,
     )
     inquiry.delegations.put(delegation)
     if inquiry.steps is not None:

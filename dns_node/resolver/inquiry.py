@@ -19,6 +19,7 @@ from dns_node.resolver.question import (
     Step,
     Transport,
 )
+from dns_node.resolver.scrubbed import Scrubbed
 from dns_node.zone.rrset import WireName
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Inquiry:
     name servers count by cut.  *answered_by* said what was heard last; *is_spoof_proof*: it came
     by a way that is hard to forge.  *has_stale*: the cache holds what was true before.
     *until_s*: what is done now is to be over by then, for there is another way to try.
+    *spare* is what the last server said that answered as a resolver.
     *was_failed*: it is known from before that there is no answer.
     """
 
@@ -63,6 +65,7 @@ class Inquiry:
         "question",
         "resolver",
         "serial",
+        "spare",
         "steps",
         "until_s",
         "validates",
@@ -102,6 +105,7 @@ class Inquiry:
         self.address_lookups: dict[WireName, int] = {}
         self.validates = resolver.validator is not None and not is_cd
         self.answered_by: NameServer | None = None
+        self.spare: Scrubbed | None = None
         self.has_stale = self.is_bogus = self.was_failed = self.is_spoof_proof = False
 
     @property

@@ -155,7 +155,7 @@ class _Scrubbing:
         found = self._find(target) if is_subdomain(target, self.cut) else ()
         if found or self.aliases:
             if not response.flags & AA and response.flags & RA and not self.is_forwarder:
-                return Lame("it answers as a resolver, not for the zone")
+                return Lame("it answers as a resolver, not for the zone", is_resolver=bool(found))
             if response.rcode == YXDOMAIN:
                 return Failure(YXDOMAIN)
         if found:

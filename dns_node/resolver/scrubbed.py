@@ -121,10 +121,12 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
 class Lame(msgspec.Struct, frozen=True, gc=False):
     """The response helps with nothing; *reason* says why.  *serves_zone*: the server may be good
-    for other names of the zone."""
+    for other names of the zone.  *is_resolver*: what it says would be an answer, if it came from a
+    server of the zone: better than none."""
 
     reason: str
     serves_zone: bool = False
+    is_resolver: bool = False
 
 
 Scrubbed = Answer | Alias | Referral | NoData | NxDomain | TooLong | Failure | Lame

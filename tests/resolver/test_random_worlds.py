@@ -23,7 +23,7 @@ class Tree:
         self.has_good_servers = has_good_servers
         self.hosts: dict[str, Host] = {}
         self.zones: dict[str, Zone] = {}
-        self.names = [".".join(made) + "." for made in self._names()]
+        self.names = list(dict.fromkeys(".".join(made) + "." for made in self._names()))
         apexes = [".", *chance.sample(self.names, min(len(self.names), chance.randint(2, 7)))]
         for apex in apexes:
             self.zones[apex] = Zone(apex, "")

@@ -152,8 +152,12 @@ class Host:
             _, ancestor = name.split(depth)
             dname = zone.nodes.get(ancestor, {}).get(dns.rdatatype.DNAME)
             if dname is not None:
-                target = name.relativize(ancestor) + dname[0].target
                 reply.answer.append(dname)
+                try:
+                    target = name.relativize(ancestor) + dname[0].target
+                except dns.name.NameTooLong:
+                    reply.set_rcode(dns.rcode.YXDOMAIN)
+                    return None
                 reply.answer.append(
                     dns.rrset.from_text(name, dname.ttl, "IN", "CNAME", target.to_text())
                 )
