@@ -7,14 +7,19 @@ from dns_node.resolver.asking import shown
 from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.dnssec.verdict import Claim, Need, Verdict
 from dns_node.resolver.inquiry import Inquiry, Part
+from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.negative import Denied
 from dns_node.resolver.question import Held, Question, Security
 from dns_node.resolver.scrubbed import Alias, Answer, NxDomain, Scrubbed, TooLong
+from dns_node.zone.find import parent
 
 DS: Final = 43
 NOERROR: Final = 0
 NXDOMAIN: Final = 3
 YXDOMAIN: Final = 6
+
+
+_NOBODY: Final[frozenset[NameServer]] = frozenset()
 
 
 def validate(
@@ -29,10 +34,14 @@ def validate(
     validator = inquiry.resolver.validator
     assert validator is not None, "validation is on"
     validation = validator.validate(claim, inquiry.budget, inquiry.now_s)
+    met_by: dict[Question, frozenset[NameServer]] = {}
     try:
         need = next(validation)
         while True:
-            met = yield from meet(inquiry, need, depth)
+            avoided = met_by.get(need.question, _NOBODY)
+            met = yield from meet(inquiry, need, depth, avoided if need.is_fresh else _NOBODY)
+            if inquiry.answered_by is not None:
+                met_by[need.question] = avoided | {inquiry.answered_by}
             need = validation.send(met)
     except StopIteration as end:
         verdict: Verdict = end.value
@@ -60,8 +69,13 @@ def claim_of(question: Question, scrubbed: Scrubbed, zone: bytes | None) -> Clai
     return Claim(question, rcode, answer, authority, zone, is_open)
 
 
-def meet(inquiry: Inquiry, need: Need, depth: int) -> Part[Claim | None]:
-    """Return what answers *need*, None when nobody says anything."""
+def meet(
+    inquiry: Inquiry, need: Need, depth: int, avoided: frozenset[NameServer] = _NOBODY
+) -> Part[Claim | None]:
+    """Return what answers *need*, None when nobody says anything.
+
+    Where there are other servers, those in *avoided* are not asked: what they said was not good.
+    """
     question, resolver = need.question, inquiry.resolver
     if not need.is_fresh:
         if question.qtype == DS:
@@ -79,9 +93,11 @@ def meet(inquiry: Inquiry, need: Need, depth: int) -> Part[Claim | None]:
     if question in inquiry.on_the_way:
         return None
     inquiry.step(f"validation needs {shown(question)}")
+    if avoided and not _has_others(inquiry, question, avoided):
+        avoided = _NOBODY
     inquiry.on_the_way.append(question)
     try:
-        found = yield from descent.descend(inquiry, question, depth)
+        found = yield from descent.descend(inquiry, question, depth, avoided)
     finally:
         inquiry.on_the_way.pop()
     if found is None:
@@ -89,3 +105,13 @@ def meet(inquiry: Inquiry, need: Need, depth: int) -> Part[Claim | None]:
     scrubbed, delegation, asked = found
     zone = None if delegation.is_forwarder else delegation.apex
     return claim_of(asked, scrubbed, zone)
+
+
+def _has_others(inquiry: Inquiry, question: Question, avoided: frozenset[NameServer]) -> bool:
+    """Say whether the zone that knows the answer has servers beside those in *avoided*."""
+    is_above = question.qtype == DS and question.qname != b"\0"
+    name = parent(question.qname) if is_above else question.qname
+    delegation = inquiry.delegations.deepest(name, inquiry.now_s)
+    if delegation is None:
+        return False
+    return bool(delegation.pending) or not avoided.issuperset(delegation.servers)
