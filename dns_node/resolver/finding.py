@@ -123,7 +123,7 @@ def from_servers(scrubbed: Scrubbed, verdict: Verdict | None, settings: CacheSet
         if security is Security.SECURE:
             rcode = verdict.rcode
     ttl_max_s = settings.ttl_max_s
-    if ttl_s != TTL_S_MAX and ttl_s > settings.negative_ttl_max_s:
+    if isinstance(scrubbed, NoData | NxDomain) and ttl_s > settings.negative_ttl_max_s:
         ttl_s = settings.negative_ttl_max_s
     for held in answer:
         if held.rrset.ttl_s < ttl_s:
