@@ -1,6 +1,8 @@
 """The section `recursion.policy`: what it may hold, and what policy is told of it."""
 
 import json
+import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -81,3 +83,11 @@ def test_policy_zones_reach_policy_and_its_feed_through_plain_values():
     assert one.override is None and one.is_applied and one.ttl_max_s == 300
     assert two.override == Action(Kind.NXDOMAIN, 5)
     assert not three.is_applied
+
+
+def test_the_examples_of_the_document_are_good():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "policy.md").read_text()
+    examples = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        parse({"nodes": NODES, **json.loads("{" + example + "}")}, base_dir="/base")
