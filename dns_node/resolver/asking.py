@@ -76,8 +76,9 @@ def ask(
     is_rd: bool = False,
     is_cd: bool = False,
     is_tls: bool = False,
-) -> Part[Response | None]:
-    """Return the response of *name_server* to *question*, None when none is to be had now.
+) -> Part[Response | Lame | None]:
+    """Return the response of *name_server* to *question*, None when none is to be had now, `Lame`
+    for one that can't be read.
 
     *tries* is how often it was asked for this before: it is waited for longer then.  Raises
     BudgetExceeded.
@@ -135,8 +136,9 @@ def take(
     question: Question,
     manner: Manner,
     event: Replied | Failed,
-) -> Response | bool:
-    """Return the response, False when there is none, True when *manner* was changed to ask again.
+) -> Response | Lame | bool:
+    """Return the response, `Lame` for one that can't be read, False when there is none, True when
+    *manner* was changed to ask again.
 
     Raises BudgetExceeded.
     """
@@ -161,10 +163,7 @@ def take(
             # Cut off in the middle of a record, and honest about it.
             manner.transport = _TCP
             return True
-        if inquiry.steps is not None:
-            inquiry.step(f"{name_server.server.address} answers with what can't be read: {error}")
-        name_server.timeouts += 1
-        return False
+        return Lame(f"what it says can't be read: {error}", serves_zone=True)
     if response.question is not None and response.question != question:
         return False
     if manner.has_edns and _wants_other_edns(inquiry, name_server, manner, response):

@@ -131,8 +131,8 @@ def _ask_server(
         is_cd=is_forwarder and inquiry.asks_with_cd,
         is_tls=delegation.is_tls,
     )
-    if response is None:
-        return None
+    if response is None or isinstance(response, Lame):
+        return response
     scrubbed = scrub(
         response,
         question,

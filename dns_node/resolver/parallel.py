@@ -49,9 +49,9 @@ def ask_some(
             number = asking.put(inquiry, name_server, question, manner, one.tries)
             open_[number] = one
             continue
-        if response:
+        if response is not False:
             is_spoof_proof = manner.is_spoof_proof
-            scrubbed = scrub(
+            scrubbed: Scrubbed = response if isinstance(response, Lame) else scrub(
                 response, question, delegation.apex,
                 is_forwarder=True, is_spoof_proof=is_spoof_proof,
             )  # fmt: skip

@@ -9,7 +9,7 @@ from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer, choose
 from dns_node.resolver.question import Held, Question
 from dns_node.resolver.scrub import scrub
-from dns_node.resolver.scrubbed import Answer
+from dns_node.resolver.scrubbed import Answer, Lame
 from dns_node.zone.rrset import RRset, WireName
 
 NS: Final = 2
@@ -32,7 +32,7 @@ def prime(inquiry: Inquiry) -> Part[Delegation]:
         inquiry.step("the root servers are asked who they are")
         response = yield from ask(inquiry, name_server, question, tries.get(name_server, 0))
         tries[name_server] = tries.get(name_server, 0) + 1
-        if response is None:
+        if response is None or isinstance(response, Lame):
             continue
         scrubbed = scrub(response, question, ROOT)
         if isinstance(scrubbed, Answer) and not scrubbed.aliases:

@@ -92,6 +92,7 @@ class Host:
     is_dead: bool = False
     has_tcp: bool = True
     size_max: int = 65535
+    aliases_max: int = 8
     behave: Callable[[dns.message.Message, dns.message.Message], object] | None = None
 
     def answer(self, octets: bytes, transport: Transport) -> bytes | None:
@@ -118,7 +119,7 @@ class Host:
         reply = dns.message.make_response(query)
         asked = query.question[0]
         name, seen = asked.name, set()
-        while name not in seen:
+        while name not in seen and len(seen) < self.aliases_max:
             seen.add(name)
             zones = [zone for zone in self.zones if name.is_subdomain(zone.apex)]
             if asked.rdtype == dns.rdatatype.DS:
