@@ -6,6 +6,7 @@
 from pathlib import Path
 
 from dns_node.resolver.settings import Limits
+from tests.resolver.scenario.elsewhere import ELSEWHERE
 from tests.resolver.scenario.script import Limit, Script
 
 PLACE = Path(__file__).resolve().parents[3] / "docs" / "resolver-limits.md"
@@ -25,6 +26,13 @@ victim.
 
 | attack | measure | limit | setting | measured | scenario |
 |---|---|---|---|---|---|
+"""
+
+MORE = """
+## Limits beside those of one question
+
+| attack | limit | test |
+|---|---|---|
 """
 
 
@@ -51,7 +59,11 @@ def compose(results: list[tuple[Script, dict[str, float]]]) -> str:
                 f"| {attack} | {limit.measure} | {_number(limit.most)} | {setting} "
                 f"| {_number(measured[limit.measure])} | {scenario if not number else ''} |"
             )
-    return HEAD + "\n".join(lines) + "\n"
+    rows = [
+        f"| {attack} | {limit} | `{name}` in `{place}` |"
+        for attack, limit, place, name in ELSEWHERE
+    ]
+    return HEAD + "\n".join(lines) + "\n" + MORE + "\n".join(rows) + "\n"
 
 
 def measured_in(line: str) -> float:
