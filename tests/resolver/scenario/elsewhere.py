@@ -9,7 +9,7 @@ _NODE = "tests/net/recursion/test_four_workers.py"
 ELSEWHERE = (
     ("DNSBomb, pile-up of questions", "a worker resolves 512 questions at once", _WORKER,
      "test_what_is_beyond_the_limit_is_dropped_counted_and_never_asked"),
-    ("", "200 of a client (2,000 with a cookie or over TCP), 100 of a name, on the whole node", _NODE,
+    ("", "200 of a client (2,000 with a cookie or over TCP), 100 of a name, on the node", _NODE,
      "test_a_limit_holds_for_all_of_them_together"),
     ("", "a server has a bounded number of queries without a reply",
      "tests/net/recursion/test_asks.py",
