@@ -12,9 +12,10 @@ Its start description (JSON in the environment, see `supervise.launch`)::
 
 Control messages, one JSON object each.  To the worker: ``{"do": "generation"}`` (the store has a
 new one), ``{"do": "settings", "settings": {…}}``, ``{"do": "ping", "token": …}``,
-``{"do": "stop"}``, and from the supervisor ``{"event": "node", "state": "started"}``.  From it:
-``{"ready": true, "worker": N, "pid": P, "data_path": "native"}`` after its start and the node's,
-``{"pong": token}``.
+``{"do": "recursion", "token": …, "verb": …}`` (`net.recursion.verbs`), ``{"do": "stop"}``, and from
+the supervisor ``{"event": "node", "state": "started"}``.  From it: ``{"ready": true, "worker": N,
+"pid": P, "data_path": "native"}`` after its start and the node's, ``{"pong": token}``,
+``{"token": …, "reply": {…}}``.
 """
 
 import gc
@@ -52,6 +53,7 @@ from dns_node.net.native import (
 from dns_node.net.query_log import QueryLog
 from dns_node.net.recursion.resolving import DRAIN_S, Resolving
 from dns_node.net.recursion.settings import section_from
+from dns_node.net.recursion.verbs import Verbs
 from dns_node.net.tcp import TcpFactory
 from dns_node.net.udp import UdpReader
 from dns_node.store.reader import Reader
@@ -89,6 +91,7 @@ class Worker:
         self._resolving = Resolving(
             self._answering, reactor, self._data_directory, self._number
         )
+        self._verbs = Verbs(self._resolving)
         self._factory = TcpFactory(self._answering, reactor)
         self._udp = [
             UdpReader(
@@ -209,6 +212,10 @@ class Worker:
                 self.follow_generation()
             case {"do": "settings", "settings": dict() as settings}:
                 self.apply(settings)
+            case {"do": "recursion", "token": int() as token}:
+                self._verbs.run(
+                    message, lambda reply: self._control.send({"token": token, "reply": reply})
+                )
             case {"do": "ping"}:
                 self._control.send({"pong": message.get("token")})
             case {"do": "stop"}:

@@ -122,6 +122,13 @@ class NodeApi(Protocol):
         """Take *node* out of the cluster."""
         ...
 
+    async def ask_workers(
+        self, message: dict[str, Any], timeout_s: float = 3.0, only: int | None = None
+    ) -> dict[int, dict[str, Any]]:
+        """Return what this node's workers say to *message* about recursion, by worker (*only* that
+        one); who does not reply in time is left out."""
+        ...
+
     def operation_id(self) -> bytes:
         """Return 16 fresh random octets."""
         ...

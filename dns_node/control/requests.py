@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from dns_node.cluster.command import DeleteKey, PutKey
 from dns_node.cluster.wording import rrset_name, rrset_text
@@ -115,9 +116,17 @@ class RollCookies:
     is_at_once: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the workers are asked about recursion, and what it is about in words."""
+
+    message: dict[str, Any]
+    subject: str
+
+
 Value = (
     Change | Load | Reload | Show | ShowHistory | Undo | MakeToken | RemoveMember | RollCookies
-    | GetKey | Help | Bare
+    | GetKey | Help | Bare | Ask
 )  # fmt: skip
 
 

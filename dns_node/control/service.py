@@ -89,6 +89,14 @@ class Service:
         """The settings in force."""
         return self.launch.settings
 
+    async def ask_workers(
+        self, message: dict[str, Any], timeout_s: float = 3.0, only: int | None = None
+    ) -> dict[int, dict[str, Any]]:
+        """Return what the workers say to *message* about recursion."""
+        from twisted.internet import reactor
+
+        return await self._workers.ask(reactor, message, timeout_s, only)
+
     def operation_id(self) -> bytes:
         """Return 16 fresh random octets."""
         return secrets.token_bytes(OPERATION_ID_OCTETS)

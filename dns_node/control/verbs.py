@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dns_node.control import actions, reports, requests
+from dns_node.control import actions, recursion, reports, requests
 from dns_node.control.options import FORCE, NAMES, Options, bad_line, split_options
 from dns_node.control.replies import Reply
 from dns_node.control.requests import GetKey, Help, Request, Value
@@ -182,6 +182,22 @@ _ALL = (
     Verb("UNDO", "UNDO revision", "reverse one revision by a new change",
          "Refused, with the conflicts, if what it touched has changed since.",
          requests.read_undo, actions.undo, True, (*NAMES, FORCE)),
+    Verb("WHY", recursion.WHY_USAGE, "explain how a question is answered",
+         "Our zones or the cache, the servers that are asked, validation, policy, and what of the\n"
+         "limits it costs. With fresh, what the cache holds for the question itself is not used.",
+         recursion.read_why, recursion.why),
+    Verb("FLUSH", recursion.FLUSH_USAGE, "forget what was learnt from servers",
+         "At one name, at and below a name, of one type, or everything. Zones are not touched.",
+         recursion.read_flush, recursion.flush),
+    Verb("CACHE", recursion.CACHE_USAGE, "show the caches of the workers, or write or read them",
+         "With dump they are written to the data directory, as at a stop; load takes that up.",
+         recursion.read_cache, recursion.cache),
+    Verb("NTA", recursion.NTA_USAGE, "list, add or remove negative trust anchors (RFC 7646)",
+         "At and below such a name nothing is validated, for a day unless a time is given (7d at\n"
+         "most), or until this node's workers are restarted. For good: the configuration.",
+         recursion.read_nta, recursion.nta),
+    Verb("UPSTREAMS", "UPSTREAMS", "list the servers that were asked, and how they are", "",
+         recursion.read_upstreams, recursion.upstreams),
     Verb("KV", "KV SET key value | GET key | DEL key", "use the key-value space", "",
          requests.read_kv, _kv, True, NAMES),
     Verb("HELP", "HELP [verb]", "say what a verb does", "", requests.read_help, _help),

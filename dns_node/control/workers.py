@@ -1,8 +1,11 @@
-"""The node's side of its workers: their counters, their health, word of new settings."""
+"""The node's side of its workers: their counters, their health, word of new settings, questions."""
 
+import itertools
 import mmap
 from collections.abc import Callable
 from typing import Any
+
+from twisted.internet.defer import Deferred
 
 from dns_node.metrics import BLOCK_SIZE_OCTETS, NAMES, Counters, latency_quantile_us
 from dns_node.net.control_channel import Channel
@@ -17,6 +20,7 @@ class Worker:
         self.starts = 0
         self.data_path = ""
         self.on_ready: Callable[[], None] = lambda: None
+        self.on_reply: Callable[[int, int, dict[str, Any]], None] = lambda *_: None
         self.channel = Channel(start["control"], self._take)
         self.counters = Counters(mmap.mmap(start["counters"], BLOCK_SIZE_OCTETS))
 
@@ -27,6 +31,8 @@ class Worker:
             self.pid = pid
             self.data_path = str(message.get("data_path", ""))
             self.on_ready()
+        elif isinstance(reply := message.get("reply"), dict):
+            self.on_reply(int(message.get("token", 0)), self.number, reply)
 
     def status(self) -> dict[str, Any]:
         """Return what STATUS shows of the worker."""
@@ -49,6 +55,25 @@ def _microseconds(number: int | None) -> str | None:
     return None if number is None else f"{number} us"
 
 
+class _Asking:
+    """One message to some workers, and what they have replied so far."""
+
+    def __init__(self, waits_for: set[int]):
+        self._waits_for = waits_for
+        self.replies: dict[int, dict[str, Any]] = {}
+        self.done: Deferred[None] = Deferred()
+
+    def take(self, number: int, reply: dict[str, Any]) -> None:
+        self.replies[number] = reply
+        self._waits_for.discard(number)
+        if not self._waits_for:
+            self.end()
+
+    def end(self) -> None:
+        if not self.done.called:
+            self.done.callback(None)
+
+
 class Workers:
     """All workers of this node."""
 
@@ -56,8 +81,11 @@ class Workers:
         self._workers = [Worker(number, start) for number, start in enumerate(starts)]
         self.on_data_path: Callable[[str], None] = lambda _: None
         self._told_data_path = ""
+        self._tokens = itertools.count(1)
+        self._asking: dict[int, _Asking] = {}
         for worker in self._workers:
             worker.on_ready = self._tell_data_path
+            worker.on_reply = self._take_reply
 
     def start(self, reactor: Any) -> None:
         """Listen to the workers."""
@@ -78,6 +106,33 @@ class Workers:
         """Send *message* to every worker."""
         for worker in self._workers:
             worker.channel.send(message)
+
+    async def ask(
+        self, clock: Any, message: dict[str, Any], timeout_s: float, only: int | None = None
+    ) -> dict[int, dict[str, Any]]:
+        """Return what the workers that run (of *only* one, that one) reply to *message*, by number;
+        who has not replied after *timeout_s* is left out."""
+        asked = [one for one in self._workers if one.pid and only in (None, one.number)]
+        token = next(self._tokens)
+        asking = _Asking({worker.number for worker in asked})
+        if not asked:
+            return {}
+        self._asking[token] = asking
+        timer = clock.callLater(timeout_s, asking.end)
+        for worker in asked:
+            worker.channel.send({"do": "recursion", "token": token, **message})
+        try:
+            await asking.done
+        finally:
+            del self._asking[token]
+            if timer.active():
+                timer.cancel()
+        return asking.replies
+
+    def _take_reply(self, token: int, number: int, reply: dict[str, Any]) -> None:
+        asking = self._asking.get(token)
+        if asking is not None:
+            asking.take(number, reply)
 
     def ended(self, number: int) -> None:
         """The supervisor says that a worker is gone."""

@@ -42,6 +42,8 @@ class FakeNode:
         self.machine = StoreMachine(folder)
         self.visible: tuple[tuple[str, ...], ...] = (("0", "1", "2"), (), ())
         self.is_lost = False
+        self.asked_workers: list[dict[str, Any]] = []
+        self.worker_replies: dict[int, dict[str, Any]] = {}
         self.report = LoadReport(())
         self.loaded: list[tuple[str | None, str | None]] = []
         self._numbers = itertools.count(1)
@@ -74,6 +76,13 @@ class FakeNode:
             yield reader
         finally:
             reader.reset()
+
+    async def ask_workers(
+        self, message: dict[str, Any], timeout_s: float = 3.0, only: int | None = None
+    ) -> dict[int, dict[str, Any]]:
+        """Keep the message, and return what the test says."""
+        self.asked_workers.append(message)
+        return self.worker_replies
 
     def status(self) -> Mapping[str, Any]:
         """Return a little of a state."""

@@ -5,6 +5,7 @@ from dns_node.answer.query import REFUSED
 from dns_node.answer.sections import Sections
 from dns_node.net.answering import Answering
 from dns_node.resolver.question import Question
+from dns_node.zone.rrset import WireName
 
 
 class LocalZones:
@@ -12,6 +13,18 @@ class LocalZones:
 
     def __init__(self, answering: Answering):
         self._answering = answering
+
+    def enclosing(self, name: WireName) -> WireName | None:
+        """Return the apex of our zone that encloses *name*, None when none does."""
+        reader = self._answering.reader
+        if reader is None:
+            return None
+        reader.renew()
+        try:
+            found = reader.enclosing_zone(name)
+            return None if found is None else found[0]
+        finally:
+            reader.reset()
 
     def look_up(self, question: Question) -> Sections | None:
         """Return what our zones say to *question*, with proofs: an answer, aliases that lead out of

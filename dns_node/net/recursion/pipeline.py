@@ -7,8 +7,11 @@ SERVFAIL to the client and a call of *report*.
 import time
 from typing import Any, Final
 
+import msgspec
+
+from dns_node.answer.access import ANYONE
 from dns_node.answer.query import REFUSED, SERVFAIL, Edns, Query
-from dns_node.answer.respond import Client, Recurse, Reply, respond_servfail
+from dns_node.answer.respond import Client, Drop, Recurse, Reply, respond, respond_servfail
 from dns_node.answer.sections import Sections
 from dns_node.metrics import INDEX, Counters
 from dns_node.net.answering import Answering, Local, Send
@@ -30,6 +33,7 @@ from dns_node.resolver.policy.verdict import (
 )
 from dns_node.resolver.question import ExtendedError, Outcome, Question, Security
 from dns_node.resolver.reply import CD, compose_reply
+from dns_node.resolver.resolution import Resolution
 from dns_node.resolver.resolver import Resolver
 
 _QUESTIONS: Final = INDEX["recursion_questions"]
@@ -102,7 +106,7 @@ class Pipeline:
         self.policy = policy
         self.is_stopping = False
         self._clock = clock
-        self._zones = LocalZones(answering)
+        self.zones = LocalZones(answering)
         self._lookup = Stage(self._counters, "cache_lookup")
         self._dispatcher = Stage(self._counters, "query_dispatcher")
         self._resolving = Stage(self._counters, "resolver")
@@ -207,17 +211,51 @@ class Pipeline:
         *,
         is_refresh: bool = False,
     ) -> None:
+        resolution = self.resolution(
+            line, question, is_cd=is_cd, is_refresh=is_refresh, budget=budget
+        )
+        self.questions.begin(line, resolution)
+
+    def resolution(
+        self,
+        line: Line,
+        question: Question,
+        *,
+        is_cd: bool = False,
+        is_refresh: bool = False,
+        wants_steps: bool = False,
+        budget: Budget | None = None,
+    ) -> Resolution:
+        """Return the resolution of *question* for *line*, not yet begun; our own zones, as they are
+        then, have their part in it."""
+
         def look_up(of: Question) -> Sections | None:
-            sections = self._zones.look_up(of)
+            sections = self.zones.look_up(of)
             if sections is not None and sections.is_authoritative:
                 line.has_local = True
             return sections
 
-        now_s = self._clock.seconds()
-        resolution = self.resolver.resolve(
-            question, now_s, is_cd=is_cd, is_refresh=is_refresh, local=look_up, budget=budget
+        return self.resolver.resolve(
+            question,
+            self._clock.seconds(),
+            is_cd=is_cd,
+            wants_steps=wants_steps,
+            is_refresh=is_refresh,
+            local=look_up,
+            budget=budget,
         )
-        self.questions.begin(line, resolution)
+
+    def respond(self, octets: bytes, client: Client) -> Reply | Recurse | Drop:
+        """Return what our own zones, as they are now, say to a query; for WHY."""
+        view, now_s = self._answering.reader, self._clock.seconds()
+        if view is None:
+            return Drop()
+        settings = msgspec.structs.replace(self._answering.settings, recursion=ANYONE, query=ANYONE)
+        view.renew()
+        try:
+            return respond(octets, view, client, now_s, settings)
+        finally:
+            view.reset()
 
     # ---- what became of it
 

@@ -108,6 +108,12 @@ class Resolving:
             self._use_messages(self._settings, True)
 
     @property
+    def now_s(self) -> float:
+        """The time (Unix, s)."""
+        now_s: float = self._clock.seconds()
+        return now_s
+
+    @property
     def is_idle(self) -> bool:
         """Whether nobody waits for anything."""
         return self.pipeline is None or not len(self.pipeline.admission)

@@ -246,6 +246,6 @@ def test_a_cache_file_that_is_damaged_is_no_reason_not_to_start(tmp_path):
     (tmp_path / "resolver").mkdir()
     (tmp_path / "resolver" / "cache-0").write_bytes(b"dns-node RRset cache 1\n" + b"\xff" * 100)
     (tmp_path / "resolver" / "trust-anchors-0").write_bytes(b"nonsense")
-    with Upstream() as server:
-        with WorkerProcess(tmp_path, **stub(server, validation=True)) as worker:
-            assert ask(worker, "www.ours.").answer
+    settings = stub(server := Upstream(), validation=True)
+    with server, WorkerProcess(tmp_path, **settings) as worker:
+        assert ask(worker, "www.ours.").answer
