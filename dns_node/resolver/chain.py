@@ -61,6 +61,7 @@ def _follow(inquiry: Inquiry) -> Part[Outcome | None]:
     first = inquiry.question
     question, finding = first, _NO_ANSWER
     answer: tuple[Held, ...] = ()
+    proofs: tuple[Held, ...] = ()
     security, ttl_s = Security.SECURE, TTL_S_MAX
     names: set[WireName] = {first.qname}
     while True:
@@ -73,6 +74,8 @@ def _follow(inquiry: Inquiry) -> Part[Outcome | None]:
         target = finding.target
         if target is None:
             break
+        # An alias that a wildcard made needs its proofs wherever its chain ends.
+        proofs += finding.authority
         if target in names or len(names) > inquiry.resolver.settings.limits.aliases_max:
             inquiry.explain(OTHER_ERROR, "the aliases go in a circle, or are too many")
             inquiry.step("the aliases go in a circle, or are too many")
@@ -85,7 +88,7 @@ def _follow(inquiry: Inquiry) -> Part[Outcome | None]:
     return Outcome(
         finding.rcode,
         answer,
-        finding.authority,
+        finding.authority + tuple(one for one in proofs if one not in finding.authority),
         security,
         ttl_s,
         tuple(inquiry.errors.values()) if finding.security is Security.INSECURE else (),

@@ -153,19 +153,29 @@ def keep(
     is_wildcard = verdict is not None and verdict.is_wildcard
     if finding.answer and isinstance(scrubbed, Answer | Alias):
         for held in finding.answer:
-            # Without the proofs beside it, what a wildcard made is bogus to others who validate.
-            if not is_wildcard or held.security is not Security.SECURE:
+            if _stands_alone(held, is_wildcard):
                 is_of_cut = held.owner == delegation.apex and held.rrset.rrtype == NS
                 until_s = delegation.expires_s if is_of_cut else None
                 cache.put(held, scrubbed.rank_of(held), now_s, until_s=until_s)
     if isinstance(scrubbed, NoData | NxDomain):
         for held in finding.answer:
-            if not is_wildcard or held.security is not Security.SECURE:
+            if _stands_alone(held, is_wildcard):
                 cache.put(held, scrubbed.rank, now_s)
         if scrubbed.soa is not None:
             rrtype = WHOLE_NAME if finding.rcode == NXDOMAIN else question.qtype
             denied = Denied(scrubbed.target, rrtype, finding.authority, finding.security)
             cache.put_denied(denied, scrubbed.ttl_s, scrubbed.rank, now_s)
+
+
+def _stands_alone(held: Held, is_wildcard: bool) -> bool:
+    """Return whether *held* can be told without what came with it.
+
+    To others who validate, what a wildcard made is bogus without the proofs beside it, and a CNAME
+    that a DNAME made without the DNAME.
+    """
+    if held.security is not Security.SECURE:
+        return True
+    return not is_wildcard and bool(held.rrset.signatures)
 
 
 def from_sections(sections: Sections, question: Question) -> Finding | None:

@@ -7,7 +7,7 @@ import pytest
 
 from dns_node.resolver.budget import Budget, BudgetExceeded
 from dns_node.resolver.dnssec.keys import RSA_BITS_MAX, ZoneKey
-from dns_node.resolver.dnssec.records import BadRecord, key_tag, parse_signature
+from dns_node.resolver.dnssec.records import DNSKEY, BadRecord, key_tag, parse_signature
 from dns_node.resolver.dnssec.signature import check_rrset
 from dns_node.resolver.dnssec.verdict import ErrorCode
 from dns_node.resolver.question import Held, Security
@@ -43,6 +43,20 @@ def test_a_good_signature_makes_secure_and_only_it_is_kept():
     assert checked.held.rrset.signatures == WWW.rrset.signatures
     assert checked.wildcard is None
     assert checked.signer_tag == PAIR.tag
+
+
+def test_keys_keep_a_good_signature_of_a_second_key_for_who_knows_only_that_one():
+    """A zone may sign its keys with the KSK and the ZSK; a DS is for one of them."""
+    ksk, zsk = ZONE.ksks[0], ZONE.zsks[0]
+    records = dns.rrset.from_rdata("example.", 3600, ksk.dnskey, zsk.dnskey)
+    held = ZONE.held("example.", DNSKEY)
+    both = [sign(records, by, "example.") for by in (zsk, ksk)]
+    keys = [ZoneKey(pair.dnskey.to_wire()) for pair in (zsk, ksk)]
+    checked = check(with_signatures(held, *both), keys).held
+    assert set(checked.rrset.signatures) == set(both)
+    forged = sign(dns.rrset.from_rdata("example.", 3600, zsk.dnskey), ksk, "example.")
+    checked = check(with_signatures(held, both[0], forged), keys).held
+    assert checked.rrset.signatures == (both[0],)
 
 
 def test_an_rrset_from_a_wildcard_names_the_wildcard():
