@@ -43,9 +43,7 @@ SERVER = Server("192.0.2.53")
 CACHE = CacheSettings(ttl_max_s=5000, negative_ttl_max_s=700)
 BASE = {"validates": False, "has_cookies": False, "cache": CACHE}
 STUB = ResolverSettings(routes=(Route(ZONE, (SERVER,), is_stub=True),), **BASE)
-FORWARD = ResolverSettings(
-    mode=Mode.FORWARDING, upstreams=(SERVER,), falls_back=False, **BASE
-)
+FORWARD = ResolverSettings(mode=Mode.FORWARDING, upstreams=(SERVER,), falls_back=False, **BASE)
 NOW_S = 1_000_000.0
 
 
@@ -92,9 +90,7 @@ class Writer:
 names = st.sampled_from(NAMES)
 wire_names = names.map(lambda name: (name,))
 numbers = st.binary(min_size=20, max_size=20)
-ttls_s = st.sampled_from(
-    [60, 300, 1, 4000, 6000, 60, 300, 1, 4000, 0x7FFF_FFFF, 0, 0x8000_0000]
-)
+ttls_s = st.sampled_from([60, 300, 1, 4000, 6000, 60, 300, 1, 4000, 0x7FFF_FFFF, 0, 0x8000_0000])
 
 
 @st.composite
@@ -103,11 +99,7 @@ def rdatas(draw, rrtype):
     match rrtype:
         case 1:
             return [
-                draw(
-                    st.sampled_from(
-                        [bytes([192, 0, 2, n % 8]) for n in range(40)] + [b"123"]
-                    )
-                )
+                draw(st.sampled_from([bytes([192, 0, 2, n % 8]) for n in range(40)] + [b"123"]))
             ]
         case 28:
             return [draw(st.binary(min_size=16, max_size=16))]
@@ -152,25 +144,17 @@ def replies(draw):
             number += 1
         if section == 2 and draw(st.booleans()):
             options = draw(
-                st.sampled_from(
-                    [b"", b"\0\3\0\2ab"] * 5 + [b"\0\x0f\0\2\0\3", b"\0\1\0\5a"]
-                )
+                st.sampled_from([b"", b"\0\3\0\2ab"] * 5 + [b"\0\x0f\0\2\0\3", b"\0\1\0\5a"])
             )
-            ttl = draw(
-                st.sampled_from([0] * 9 + [0x8000] * 3 + [0x01000000, 0x00010000])
-            )
+            ttl = draw(st.sampled_from([0] * 9 + [0x8000] * 3 + [0x01000000, 0x00010000]))
             writer.record(b"\0", OPT, ttl, [options], 1232)
             number += 1
         counts.append(number)
     rcode = draw(
-        st.sampled_from([3, 3, 0])
-        if shape == "negative"
-        else st.sampled_from([0] * 9 + [3, 2, 6])
+        st.sampled_from([3, 3, 0]) if shape == "negative" else st.sampled_from([0] * 9 + [3, 2, 6])
     )
     flags = (
-        0x8000
-        | draw(st.sampled_from([0x0400] * 8 + [0, 0x0480, 0x0080, 0x0600, 0x0420]))
-        | rcode
+        0x8000 | draw(st.sampled_from([0x0400] * 8 + [0, 0x0480, 0x0080, 0x0600, 0x0420])) | rcode
     )
     return qtype, draw(st.booleans()), writer.finish(flags, counts)
 
@@ -178,9 +162,7 @@ def replies(draw):
 def _shaped(shape, section, qtype):
     """Return a strategy of the (owner, type) of the records of a section."""
     anything = st.lists(
-        st.tuples(
-            names, st.sampled_from([qtype, CNAME, SOA, NS, A, TXT, DNAME, RRSIG, NSEC])
-        ),
+        st.tuples(names, st.sampled_from([qtype, CNAME, SOA, NS, A, TXT, DNAME, RRSIG, NSEC])),
         max_size=3,
     )
     noise = st.lists(st.tuples(names, st.sampled_from([NS, A, AAAA])), max_size=2)
@@ -191,8 +173,7 @@ def _shaped(shape, section, qtype):
     if section == 1:
         if shape == "negative":
             return st.sampled_from(
-                [[(ZONE, SOA)]] * 6
-                + [[(OTHER, SOA)], [(b"\0", SOA)], [(ZONE, SOA)] * 2]
+                [[(ZONE, SOA)]] * 6 + [[(OTHER, SOA)], [(b"\0", SOA)], [(ZONE, SOA)] * 2]
             )
         return st.sampled_from([[], [], [(ZONE, NS)] * 2, [(QNAME, NS)], [(ZONE, SOA)]])
     if shape == "negative":
@@ -225,9 +206,7 @@ def define(qtype, is_forward, message):
     assert isinstance(ask, Ask)
     # No letter is in upper case: the chance is none.
     assert ask.query[12 : 12 + len(QNAME) + 4] == message[12 : 12 + len(QNAME) + 4]
-    actions = resolution.feed(
-        Replied(ask.number, ask.query[:2] + message[2:], 0.01), NOW_S
-    )
+    actions = resolution.feed(Replied(ask.number, ask.query[:2] + message[2:], 0.01), NOW_S)
     outcomes = [action for action in actions if isinstance(action, Outcome)]
     if not outcomes or resolution.budget.spent.queries > 1:
         return None
@@ -240,9 +219,7 @@ def define(qtype, is_forward, message):
 
 
 CORE = native and native.Core()
-RECURSION = native and native.Recursion(
-    CORE, CACHE.ttl_max_s, CACHE.negative_ttl_max_s, []
-)
+RECURSION = native and native.Recursion(CORE, CACHE.ttl_max_s, CACHE.negative_ttl_max_s, [])
 
 
 def judge(qtype, is_forward, message):
@@ -254,10 +231,7 @@ def judge(qtype, is_forward, message):
 @settings(deadline=None, max_examples=400)
 @given(
     replies(),
-    st.none()
-    | st.none()
-    | st.none()
-    | st.tuples(st.integers(0, 2000), st.integers(0, 256)),
+    st.none() | st.none() | st.none() | st.tuples(st.integers(0, 2000), st.integers(0, 256)),
 )
 def test_what_the_core_keeps_of_a_reply_is_what_the_definition_keeps(reply, damage):
     qtype, is_forward, message = reply
@@ -292,14 +266,10 @@ EDNS = (b"\0", OPT, 0, b"")
 EVERYDAY = {
     "address": plain(A, [ADDRESS]),
     "with EDNS": plain(A, [ADDRESS], [], [EDNS]),
-    "addresses": plain(
-        A, [(*ADDRESS[:3], bytes([192, 0, 2, n])) for n in range(30, 0, -1)]
-    ),
+    "addresses": plain(A, [(*ADDRESS[:3], bytes([192, 0, 2, n])) for n in range(30, 0, -1)]),
     "with servers and glue": plain(A, [ADDRESS], SERVERS, [GLUE, EDNS]),
     "mixed letters": plain(A, [(b"\3wWW\7EXAMPLE\0", *ADDRESS[1:])]),
-    "mail": plain(
-        MX, [(QNAME, MX, 60, b"\0\x0a", (b"\4mail" + ZONE,))], [], [GLUE, EDNS]
-    ),
+    "mail": plain(MX, [(QNAME, MX, 60, b"\0\x0a", (b"\4mail" + ZONE,))], [], [GLUE, EDNS]),
     "text": plain(TXT, [(QNAME, TXT, 60, b"\x05hello"), (QNAME, TXT, 60, b"\x03a b")]),
     "alias": plain(A, [(QNAME, CNAME, 60, (ALIAS,)), (ALIAS, *ADDRESS[1:])]),
     "service": plain(SRV, [(QNAME, SRV, 60, b"\0\0\0\0\1\xbb", (OTHER,))]),
@@ -325,9 +295,7 @@ ODD = {
     "not authoritative": plain(A, [ADDRESS])[:2] + b"\x80" + plain(A, [ADDRESS])[3:],
     "referral": plain(A, [], [(QNAME, NS, 300, (OTHER,))]),
     "signed": plain(A, [ADDRESS, SIGNATURE]),
-    "alias that leads outside": plain(
-        A, [(QNAME, CNAME, 60, (OTHER,)), (OTHER, *ADDRESS[1:])]
-    ),
+    "alias that leads outside": plain(A, [(QNAME, CNAME, 60, (OTHER,)), (OTHER, *ADDRESS[1:])]),
     "no records at all": plain(A),
     "another zone's SOA": plain(A, [], [(b"\0", *START[1:])]),
     "not to be kept": plain(A, [(QNAME, A, 0, bytes(4))]),
