@@ -3,33 +3,39 @@
 import json
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.protocol import ProcessProtocol
-
 from dns_node.net.recursion.policy_tables import policy_directory
 from dns_node.supervise.launch import START_VARIABLE
-from dns_node.supervise.process import PACKAGE_ROOT
+from dns_node.supervise.process import PACKAGE_ROOT, end_text
+
+LOOK_S: Final = 1.0
+"""How often the process is looked at: the reactor handles no signals that would tell of its end."""
 
 RESTART_S: Final = 5.0
 
+_COMMAND: Final = (sys.executable, "-P", "-m", "dns_node.net.recursion.policy_feed")
 _log = logging.getLogger("dns_node.policy")
 
 
-class PolicyProcess(ProcessProtocol):
+class PolicyProcess:
     """One feeding process as long as there are zones to feed."""
 
-    transport: Any
-
-    def __init__(self, reactor: Any, data_directory: str, node: str):
-        self._reactor = reactor
+    def __init__(self, clock: Any, data_directory: str, node: str):
+        self._clock = clock
         self._directory = policy_directory(Path(data_directory))
         self._node = node
         self._start: dict[str, Any] = {}
-        self._again: Any = None
-        self._was_killed = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._timer: Any = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs, None when there is none."""
+        return None if self._process is None else self._process.pid
 
     def feed(self, zones: list[dict[str, Any]], log_level: str, log_format: str) -> None:
         """Feed *zones* (`policy_settings.feed_zones`) from now on."""
@@ -41,47 +47,44 @@ class PolicyProcess(ProcessProtocol):
             "log_format": log_format,
             "zones": zones,
         }
-        if start == self._start:
-            return
-        self._start = start
-        if self.transport is not None:
-            self._kill()  # and processEnded starts the next one
-        elif self._again is None:
-            self._spawn()
+        if start != self._start:
+            self.stop()
+            self._start = start
+            if zones:
+                self._spawn()
 
     def stop(self) -> None:
         """End the process."""
         self._start = {}
-        if self._again is not None:
-            self._again.cancel()
-            self._again = None
-        if self.transport is not None:
-            self._kill()
-
-    def processEnded(self, reason: Any) -> None:  # noqa: N802
-        """Start the next one."""
-        self.transport = None
-        if self._start.get("zones") and self._again is None:
-            if not self._was_killed:
-                _log.error("the process that feeds policy zones ended: %s", reason.value)
-            self._again = self._reactor.callLater(0 if self._was_killed else RESTART_S, self._spawn)
-
-    def _kill(self) -> None:
-        self._was_killed = True
-        self.transport.signalProcess("KILL")
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def _spawn(self) -> None:
-        self._again = None
-        self._was_killed = False
-        if not self._start.get("zones"):
-            return
         environment = dict(os.environ)
         environment[START_VARIABLE] = json.dumps(self._start)
         paths = [PACKAGE_ROOT, *filter(None, [environment.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
-        command = [sys.executable, "-P", "-m", "dns_node.net.recursion.policy_feed"]
-        with open(os.devnull, "rb") as null:
-            descriptors = {0: null.fileno(), 1: 2, 2: 2}
-            self._reactor.spawnProcess(
-                self, sys.executable, command, environment, childFDs=descriptors
+        try:
+            # A group of its own: a terminal's keys are for the node.
+            self._process = subprocess.Popen(
+                _COMMAND, env=environment, stdin=subprocess.DEVNULL, process_group=0
             )
+        except OSError as error:
+            _log.error("the process that feeds policy zones can't be started: %s", error)
+            self._timer = self._clock.callLater(RESTART_S, self._spawn)
+            return
+        self._timer = self._clock.callLater(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        assert self._process is not None
+        returncode = self._process.poll()
+        if returncode is None:
+            self._timer = self._clock.callLater(LOOK_S, self._look)
+            return
+        self._process = None
+        _log.error("the process that feeds policy zones ended: %s", end_text(returncode))
+        self._timer = self._clock.callLater(RESTART_S, self._spawn)

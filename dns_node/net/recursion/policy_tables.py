@@ -4,15 +4,18 @@ A table is mapped, never read through: taking up one of a million rules costs as
 ten, and the workers share its pages.
 """
 
+import hashlib
 import logging
 import mmap
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from dns_node.resolver.policy.rpz_match import PolicyZone
 from dns_node.resolver.policy.rpz_table import Table
+from dns_node.zone.names import name_text
 from dns_node.zone.rrset import WireName
 
 CHECK_S: Final = 0.5
@@ -27,9 +30,10 @@ def policy_directory(data_directory: Path) -> Path:
 
 
 def table_path(directory: Path, apex: WireName) -> Path:
-    """Return where the table of a zone lies: the name in hexadecimal digits, so that every name
-    is a file name."""
-    return directory / f"{apex.hex()}.rules"
+    """Return where the table of a zone lies.  Not every name is a file name: what is readable of
+    it stands before a digest of the whole."""
+    readable = re.sub(r"[^a-z0-9.-]", "_", name_text(apex)[:-1])[:100]
+    return directory / f"{readable}-{hashlib.sha256(apex).hexdigest()[:16]}.rules"
 
 
 class PolicyTables:
