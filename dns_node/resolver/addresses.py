@@ -7,12 +7,11 @@ name, and levels of delegations that need delegations (NXNSAttack, self-pointing
 import ipaddress
 from typing import Final
 
-from dns_node.resolver.asking import shown_name
 from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.question import Held, Question, Server
-from dns_node.zone.names import is_subdomain
+from dns_node.zone.names import is_subdomain, name_text
 from dns_node.zone.rrset import WireName
 
 A: Final = 1
@@ -58,7 +57,7 @@ def _find(inquiry: Inquiry, delegation: Delegation, name: WireName, depth: int) 
             continue
         if question in inquiry.on_the_way:
             # Its address can only be learnt from itself.
-            inquiry.step(f"a circle of delegations at {shown_name(name)}")
+            inquiry.step(f"a circle of delegations at {name_text(name)}")
             continue
         inquiry.budget.draw_address_lookup()
         inquiry.on_the_way.append(question)

@@ -20,6 +20,8 @@ from dns_node.resolver.name_servers import (
 from dns_node.resolver.question import Failed, Question, Replied, Transport
 from dns_node.resolver.scrubbed import Failure, Lame
 from dns_node.resolver.settings import PAYLOAD_SIZE_OCTETS
+from dns_node.zone.names import name_text
+from dns_node.zone.rdata import type_text
 
 NETWORK_ERROR: Final = 23
 """The info code of RFC 8914."""
@@ -253,34 +255,9 @@ def note_no_use(inquiry: Inquiry, name_server: NameServer, scrubbed: Failure | L
 
 def shown(question: Question) -> str:
     """Return the question as WHY shows it."""
-    return f"{shown_name(question.qname)} {_TYPES.get(question.qtype) or f'TYPE{question.qtype}'}"
-
-
-def shown_name(name: bytes) -> str:
-    """Return the name as text, for people (RFC 1035 section 5.1)."""
-    if name == b"\0":
-        return "."
-    offset, text = 0, ""
-    while name[offset]:
-        label = name[offset + 1 : offset + 1 + name[offset]]
-        for octet in label:
-            letter = chr(octet)
-            if not 0x21 <= octet <= 0x7E:
-                text += f"\\{octet:03d}"
-            else:
-                text += f"\\{letter}" if letter in '.\\"();@$' else letter
-        text += "."
-        offset += name[offset] + 1
-    return text
+    return f"{name_text(question.qname)} {type_text(question.qtype)}"
 
 
 def _shown(name_server: NameServer, manner: Manner) -> str:
     server = name_server.server
     return f"{server.address}#{server.port} ({manner.transport.value})"
-
-
-_TYPES: Final = {
-    1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV",
-    39: "DNAME", 43: "DS", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 50: "NSEC3", 64: "SVCB",
-    65: "HTTPS", 255: "ANY",
-}  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Final
 
 from dns_node.answer.query import NOERROR, SERVFAIL
 from dns_node.resolver import descent, local_data
-from dns_node.resolver.asking import shown, shown_name
+from dns_node.resolver.asking import shown
 from dns_node.resolver.budget import BudgetExceeded
 from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.finding import TTL_S_MAX, Finding, from_cache, from_servers, keep
@@ -13,6 +13,7 @@ from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.question import ExtendedError, Held, Outcome, Question, Security
 from dns_node.resolver.scrubbed import Answer, Referral
 from dns_node.resolver.validation import validate
+from dns_node.zone.names import name_text
 from dns_node.zone.rrset import WireName
 
 OTHER_ERROR: Final = 0
@@ -83,7 +84,7 @@ def _follow(inquiry: Inquiry) -> Part[Outcome | None]:
         names.add(target)
         inquiry.budget.draw_restart()
         if inquiry.steps is not None:
-            inquiry.step(f"an alias of {shown_name(target)}")
+            inquiry.step(f"an alias of {name_text(target)}")
         question = Question(target, first.qtype, first.qclass)
     return Outcome(
         finding.rcode,

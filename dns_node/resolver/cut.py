@@ -13,6 +13,7 @@ from dns_node.resolver.name_servers import NameServer, choose
 from dns_node.resolver.question import Question
 from dns_node.resolver.scrub import scrub
 from dns_node.resolver.scrubbed import Failure, Lame, NxDomain, Scrubbed
+from dns_node.zone.names import name_text
 
 TRIES_MAX: Final = 4
 """How often one server is asked for one question: three retries (RFC 9520 section 3.1)."""
@@ -109,7 +110,7 @@ def _ask_servers(
     if spare is not None:
         inquiry.step("a resolver's word is better than none")
         return spare
-    inquiry.explain(NO_REACHABLE_AUTHORITY, f"at {asking.shown_name(delegation.apex)}")
+    inquiry.explain(NO_REACHABLE_AUTHORITY, f"at {name_text(delegation.apex)}")
     return None
 
 

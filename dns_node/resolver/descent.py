@@ -4,7 +4,6 @@ from typing import Final
 
 from dns_node.resolver import priming
 from dns_node.resolver.addresses import A, servers_of
-from dns_node.resolver.asking import shown_name
 from dns_node.resolver.cut import ask_cut
 from dns_node.resolver.delegation import Delegation, ds_question
 from dns_node.resolver.dnssec.verdict import Claim
@@ -15,6 +14,7 @@ from dns_node.resolver.question import Question
 from dns_node.resolver.rank import Rank
 from dns_node.resolver.scrubbed import Alias, Answer, NoData, NxDomain, Referral, Scrubbed
 from dns_node.zone.find import parent
+from dns_node.zone.names import name_text
 from dns_node.zone.rrset import WireName
 
 DS: Final = 43
@@ -119,5 +119,5 @@ def accept(inquiry: Inquiry, above: Delegation, referral: Referral) -> Delegatio
     )
     inquiry.delegations.put(delegation)
     if inquiry.steps is not None:
-        inquiry.step(f"referred to {shown_name(apex)} ({len(names)} servers, {ttl_s} s)")
+        inquiry.step(f"referred to {name_text(apex)} ({len(names)} servers, {ttl_s} s)")
     return delegation

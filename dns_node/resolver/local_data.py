@@ -1,11 +1,12 @@
 """Our own zones on the way of a question: they answer first, and their cuts lead on."""
 
 from dns_node.resolver.addresses import servers_of
-from dns_node.resolver.asking import shown, shown_name
+from dns_node.resolver.asking import shown
 from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.finding import NS, Finding, from_sections
 from dns_node.resolver.inquiry import Inquiry
 from dns_node.resolver.question import Held, Question
+from dns_node.zone.names import name_text
 
 
 def look_up(inquiry: Inquiry, question: Question) -> Finding | Delegation | None:
@@ -37,5 +38,5 @@ def _delegation(inquiry: Inquiry, cut: Held, glue: tuple[Held, ...]) -> Delegati
     servers = servers_of(inquiry, helds)
     known = {held.owner for held in helds} if servers else set()
     pending = [name for name in names if name not in known]
-    inquiry.step(f"a zone of ours delegates {shown_name(cut.owner)}")
+    inquiry.step(f"a zone of ours delegates {name_text(cut.owner)}")
     return Delegation(cut.owner, names, servers, pending, inquiry.now_s)
