@@ -38,16 +38,12 @@ def descend(
     at or above the name: nothing above it is asked.  With *wants_glue*, a referral whose glue has
     the name ends the way.
     """
-    qname, resolver = question.qname, inquiry.resolver
-    # The side of a cut that is above knows the DS.
-    start = parent(qname) if question.qtype == DS and qname != _ROOT else qname
-    delegation = inquiry.delegations.deepest(start, inquiry.now_s)
-    if local is not None and (delegation is None or len(delegation.apex) <= len(local.apex)):
-        delegation = local
+    qname = question.qname
+    delegation = _deepest(inquiry, question, local)
     if delegation is None:
         delegation = yield from priming.prime(inquiry)
     known = delegation.apex
-    minimises = resolver.settings.minimises_qname and question.qtype != DS
+    minimises = inquiry.resolver.settings.minimises_qname and question.qtype != DS
     while True:
         name = qname
         if minimises and not delegation.is_forwarder and len(qname) > len(known):
@@ -88,6 +84,17 @@ def descend(
         if wants_glue and qname in delegation.glue:
             return scrubbed, above, question
         known = delegation.apex
+
+
+def _deepest(inquiry: Inquiry, question: Question, local: Delegation | None) -> Delegation | None:
+    """Return the delegation to begin at, None when not even the root's is known."""
+    qname = question.qname
+    # The side of a cut that is above knows the DS.
+    start = parent(qname) if question.qtype == DS and qname != _ROOT else qname
+    delegation = inquiry.delegations.deepest(start, inquiry.now_s)
+    if local is not None and (delegation is None or len(delegation.apex) <= len(local.apex)):
+        return local
+    return delegation
 
 
 def accept(inquiry: Inquiry, above: Delegation, referral: Referral) -> Delegation:
