@@ -1,4 +1,5 @@
-"""The verbs about recursion: FLUSH, CACHE, NTA, UPSTREAMS, WHY; this node's workers answer."""
+"""The verbs about recursion: FLUSH, CACHE, NTA, POLICY, UPSTREAMS, WHY; this node's workers
+answer."""
 
 import time
 from collections.abc import Mapping
@@ -74,6 +75,13 @@ def read_nta(text: str, default_ttl_s: int) -> Ask:
     return Ask({"verb": "nta", "what": what, "name": name, "ttl_s": ttl_s}, name)
 
 
+def read_policy(text: str, default_ttl_s: int) -> Ask:
+    """Read nothing; more is an error."""
+    if text.strip():
+        raise bad_line("POLICY takes no arguments.")
+    return Ask({"verb": "policy"}, "")
+
+
 def read_upstreams(text: str, default_ttl_s: int) -> Ask:
     """Read nothing; more is an error."""
     if text.strip():
@@ -144,6 +152,35 @@ async def nta(session: "Session", request: Request) -> Reply:
         for name, until in sorted(held.items())
     ]
     return Reply(tuple(lines) or ("there is no negative trust anchor",))
+
+
+async def policy(session: "Session", request: Request) -> Reply:
+    """Show the policy zones: their rules, and how often these were followed."""
+    replies = await session.api.ask_workers(_ask(request).message)
+    if objection := _objection("POLICY", replies):
+        return objection
+    lines = []
+    for rows in zip(*(replies[number]["zones"] for number in sorted(replies)), strict=False):
+        row = rows[0]
+        hits: dict[str, int] = {}
+        for one in rows:
+            for kind, number in one["hits"].items():
+                hits[kind] = hits.get(kind, 0) + number
+        lines.append(f"{row['name']}  {_rules(row)}; {_followed(hits, row['is_applied'])}")
+    return Reply(tuple(lines) or ("there are no policy zones",))
+
+
+def _rules(row: Mapping[str, Any]) -> str:
+    if row["serial"] is None:
+        return "was never loaded"
+    counts = {trigger: number for trigger, number in row["rules"].items() if number}
+    kinds = f" ({', '.join(f'{trigger} {number}' for trigger, number in counts.items())})"
+    return f"serial {row['serial']}, {sum(counts.values())} rules{kinds * bool(counts)}"
+
+
+def _followed(hits: Mapping[str, int], is_applied: bool) -> str:
+    what = "followed" if is_applied else "only watched, matched"
+    return f"{what}: {_pairs(dict(sorted(hits.items()))) or 'never'}"
 
 
 async def upstreams(session: "Session", request: Request) -> Reply:

@@ -196,6 +196,8 @@ _ALL = (
          "At and below such a name nothing is validated, for a day unless a time is given (7d at\n"
          "most), or until this node's workers are restarted. For good: the configuration.",
          recursion.read_nta, recursion.nta),
+    Verb("POLICY", "POLICY", "list the policy zones, their rules and how often these were followed",
+         "", recursion.read_policy, recursion.policy),
     Verb("UPSTREAMS", "UPSTREAMS", "list the servers that were asked, and how they are", "",
          recursion.read_upstreams, recursion.upstreams),
     Verb("KV", "KV SET key value | GET key | DEL key", "use the key-value space", "",

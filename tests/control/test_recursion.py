@@ -29,6 +29,7 @@ def say(console: Session, line: str) -> tuple[int, list[str]]:
         ("CACHE dump", {"verb": "cache", "what": "dump"}),
         ("NTA", {"verb": "nta", "what": "list"}),
         ("NTA remove example.com", {"verb": "nta", "what": "remove", "name": "example.com."}),
+        ("POLICY", {"verb": "policy"}),
         ("UPSTREAMS", {"verb": "upstreams"}),
         ("WHY example.com", {"verb": "why", "name": "example.com.", "type": 1, "is_fresh": False}),
         ("WHY example.com MX fresh", {"verb": "why", "name": "example.com.", "type": 15,
@@ -46,7 +47,7 @@ def test_each_line_asks_the_workers_for_what_it_says(
     "line",
     ["FLUSH", "FLUSH example.com", "FLUSH all x", "FLUSH type what?", "FLUSH name a..b",
      "CACHE what", "NTA add", "NTA add example.com 8d", "NTA example.com", "UPSTREAMS now",
-     "WHY", "WHY a b c"],
+     "POLICY x", "WHY", "WHY a b c"],
 )  # fmt: skip
 def test_a_line_that_is_out_of_form_asks_nobody(
     node: FakeNode, console: Session, line: str
@@ -100,3 +101,21 @@ def test_who_can_not_do_it_says_why(node: FakeNode, console: Session) -> None:
     assert status == REFUSED and "access.recursion" in said
     node.worker_replies = {0: {"error": "validation is off"}}
     assert say(console, "NTA")[1] == ["REFUSED NTA: validation is off."]
+
+
+def test_policy_zones_are_shown_with_what_all_workers_followed(
+    node: FakeNode, console: Session
+) -> None:
+    zone = {"name": "rpz.example.", "serial": 7, "is_applied": True,
+            "rules": {"qname": 2, "ip": 0, "nsip": 1}, "hits": {"nxdomain": 3}}  # fmt: skip
+    other = {"name": "new.", "serial": None, "is_applied": False, "rules": {}, "hits": {}}
+    node.worker_replies = {
+        0: {"zones": [zone, other]},
+        1: {"zones": [dict(zone, hits={"nxdomain": 1, "drop": 2}), other]},
+    }
+    assert say(console, "POLICY")[1] == [
+        "rpz.example.  serial 7, 3 rules (qname 2, nsip 1); followed: drop 2, nxdomain 4",
+        "new.  was never loaded; only watched, matched: never",
+    ]
+    node.worker_replies = {0: {"zones": []}}
+    assert say(console, "POLICY")[1] == ["there are no policy zones"]

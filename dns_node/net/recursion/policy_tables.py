@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dns_node.resolver.policy.rpz_match import PolicyZone
+from dns_node.resolver.policy.rpz_rules import Trigger
 from dns_node.resolver.policy.rpz_table import Table
 from dns_node.zone.names import name_text
 from dns_node.zone.rrset import WireName
@@ -66,6 +67,19 @@ class PolicyTables:
                 _log.error("the table %s of a policy zone can't be used: %s", path, error)
         if is_changed:
             self._on_change()
+
+
+def zone_row(zone: PolicyZone) -> dict[str, Any]:
+    """Return what POLICY tells of a zone, as plain values; no serial: it was never loaded."""
+    table = zone.table
+    counts = {} if table is None else table.header.counts
+    return {
+        "name": name_text(zone.apex),
+        "serial": None if table is None else table.header.serial,
+        "rules": {trigger.label: counts.get(trigger, 0) for trigger in Trigger},
+        "hits": {kind.label: number for kind, number in zone.hits.items()},
+        "is_applied": zone.is_applied,
+    }
 
 
 def _map(path: Path) -> Table:

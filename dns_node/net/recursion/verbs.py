@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dns_node.net.recursion.pipeline import Pipeline
+from dns_node.net.recursion.policy_tables import zone_row
 from dns_node.net.recursion.resolving import Resolving
 from dns_node.net.recursion.settings import wire_name
 from dns_node.net.recursion.why import explain
@@ -105,11 +106,15 @@ class Verbs:
         now_s = self._resolving.now_s
         return {"servers": [_server_row(one, now_s) for one in known[:SERVERS_SHOWN]]}
 
+    def _policy(self, pipeline: Pipeline, _message: dict[str, Any]) -> dict[str, Any]:
+        return {"zones": [zone_row(zone) for zone in pipeline.policy.zones]}
+
 
 _VERBS: Final[dict[str, Callable[[Verbs, Pipeline, dict[str, Any]], dict[str, Any]]]] = {
     "flush": Verbs._flush,
     "cache": Verbs._cache,
     "nta": Verbs._nta,
+    "policy": Verbs._policy,
     "upstreams": Verbs._upstreams,
 }
 

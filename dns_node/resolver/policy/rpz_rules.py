@@ -43,6 +43,11 @@ class Trigger(IntEnum):
     NSDNAME = 4
     NSIP = 5
 
+    @property
+    def label(self) -> str:
+        """Its name in words."""
+        return self.name.lower().replace("_", "-")
+
 
 _BY_LABEL: Final = {
     b"rpz-client-ip": Trigger.CLIENT_IP,
@@ -62,6 +67,11 @@ class Kind(IntEnum):
     DROP = 4
     TCP_ONLY = 5
     DATA = 6
+
+    @property
+    def label(self) -> str:
+        """Its name in words."""
+        return self.name.lower().replace("_", "-")
 
 
 _TARGETS: Final = {

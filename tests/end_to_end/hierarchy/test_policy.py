@@ -1,5 +1,6 @@
 """Policy over the hierarchy: a response policy zone that BIND serves by AXFR and IXFR, DNS64."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -144,6 +145,16 @@ def test_dns64_and_special_names(hierarchy: Hierarchy, node: ResolvingNode) -> N
     assert data(say(hierarchy, node, "www.unsigned.north", "AAAA")) == ["2001:db8:64::c000:201"]
     assert data(say(hierarchy, node, "localhost")) == ["127.0.0.1"]
     assert say(hierarchy, node, "printer.local").rcode() == 3
+
+
+def test_the_console_tells_of_policy_zones_and_of_the_rule_that_was_followed(
+    hierarchy: Hierarchy, node: ResolvingNode
+) -> None:
+    [line] = node.say(0, "POLICY").lines
+    assert line.startswith("rpz.example.  serial 1, 11 rules (client-ip 1, qname 7, ip 1, ")
+    assert re.search(r"; followed: .*nxdomain [1-9]", line)
+    said = "\n".join(node.say(0, "WHY mail.signed.north").lines)
+    assert "policy: rule mail.signed.north.rpz.example." in said
 
 
 def test_a_new_version_comes_by_ixfr_and_holds_at_once_though_replies_were_kept(
