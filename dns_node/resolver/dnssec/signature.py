@@ -14,7 +14,7 @@ import msgspec
 
 from dns_node.resolver.budget import Budget
 from dns_node.resolver.dnssec.keys import ZoneKey
-from dns_node.resolver.dnssec.records import BadRecord, Signature, parse_signature
+from dns_node.resolver.dnssec.records import DNSKEY, BadRecord, Signature, parse_signature
 from dns_node.resolver.dnssec.verdict import ErrorCode
 from dns_node.resolver.question import IN, Held, Security
 from dns_node.zone.names import is_subdomain, is_wildcard, labels
@@ -81,9 +81,31 @@ def check_rrset(
                 wildcard = None
                 if signature.labels < owner_labels:
                     wildcard = wildcard_owner(held.owner, signature.labels)
-                return Checked(_secured(held, signature, now_s), wildcard, signer_tag=key.tag)
+                kept = [signature]
+                if held.rrset.rrtype == DNSKEY:
+                    kept += _of_another_key(signature, possible, held, owner_labels, budget)
+                return Checked(_secured(held, kept, now_s), wildcard, signer_tag=key.tag)
             failures += 1
     return Checked(None, error=error, lacks_key=lacks_key and not possible)
+
+
+def _of_another_key(
+    good: Signature,
+    possible: list[tuple[Signature, list[ZoneKey]]],
+    held: Held,
+    owner_labels: int,
+    budget: Budget,
+) -> list[Signature]:
+    """Return a second good signature of the keys of a zone, if there is one, after one check.
+
+    A client that validates may need it: a DS is for one of the keys that sign them, not for each.
+    """
+    for signature, candidates in possible:
+        if (signature.algorithm, signature.tag) != (good.algorithm, good.tag):
+            data = signed_data(signature, held, owner_labels)
+            budget.draw_check()
+            return [signature] if candidates[0].checks(signature.signature, data) else []
+    return []
 
 
 def _possible(
@@ -164,9 +186,9 @@ def _label_count(owner: WireName) -> int:
     return len(labels(owner)) - is_wildcard(owner)
 
 
-def _secured(held: Held, signature: Signature, now_s: float) -> Held:
+def _secured(held: Held, signatures: list[Signature], now_s: float) -> Held:
     rrset = held.rrset
-    left_s = (signature.expiration - int(now_s)) & _MASK
-    ttl_s = min(rrset.ttl_s, signature.original_ttl_s, left_s)
-    kept = RRset(rrset.rrtype, ttl_s, rrset.rdatas, (signature.rdata,))
-    return Held(held.owner, kept, Security.SECURE)
+    left_s = min((signature.expiration - int(now_s)) & _MASK for signature in signatures)
+    ttl_s = min(rrset.ttl_s, signatures[0].original_ttl_s, left_s)
+    rdatas = tuple(signature.rdata for signature in signatures)
+    return Held(held.owner, RRset(rrset.rrtype, ttl_s, rrset.rdatas, rdatas), Security.SECURE)
