@@ -25,6 +25,9 @@ NO_REACHABLE_AUTHORITY: Final = 22
 BOGUS_RETRIES_MAX: Final = 2
 """How many more servers are asked when what one said is bogus."""
 
+BOGUS_CODES: Final = frozenset(range(6, 13))
+"""The info codes that tell of failed validation: what is bogus is not made up for by stale data."""
+
 _NO_ANSWER: Final = Finding(SERVFAIL)
 
 
@@ -86,6 +89,10 @@ def _follow(inquiry: Inquiry) -> Part[Outcome | None]:
         if inquiry.steps is not None:
             inquiry.step(f"an alias of {name_text(target)}")
         question = Question(target, first.qtype, first.qclass)
+    validator = inquiry.resolver.validator
+    if inquiry.steps is not None and inquiry.validates and validator is not None:
+        for line in validator.explain(question.qname, inquiry.now_s):
+            inquiry.step(line)
     return Outcome(
         finding.rcode,
         answer,
@@ -126,6 +133,7 @@ def _find(inquiry: Inquiry, question: Question) -> Part[Finding]:
             inquiry.was_failed = is_first
             for error in failure.errors:
                 inquiry.explain(error.code, error.text)
+                inquiry.is_bogus |= error.code in BOGUS_CODES
             inquiry.explain(CACHED_ERROR)
             inquiry.step(f"{shown(question)} could not be resolved a moment ago")
             return _NO_ANSWER

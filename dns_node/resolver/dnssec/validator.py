@@ -8,11 +8,13 @@ from dns_node.resolver.dnssec.aggressive import Absences
 from dns_node.resolver.dnssec.anchors import ROOT_ANCHORS, Anchors, NegativeAnchors, Row
 from dns_node.resolver.dnssec.chain import Chain, Knowledge
 from dns_node.resolver.dnssec.judgement import Judgement
-from dns_node.resolver.dnssec.keys import Algorithms
+from dns_node.resolver.dnssec.keys import Algorithms, ZoneKey
+from dns_node.resolver.dnssec.records import Delegation
 from dns_node.resolver.dnssec.trust import TrustStore
 from dns_node.resolver.dnssec.verdict import Claim, Need, Synthesis, Verdict
 from dns_node.resolver.question import Question, Security
 from dns_node.resolver.settings import ResolverSettings
+from dns_node.zone.names import ancestors, name_text
 from dns_node.zone.rrset import WireName
 
 Validation = Generator[Need, Claim | None, Verdict]
@@ -92,6 +94,32 @@ class Validator:
         trust = self._knowledge.trusts.find(zone, now_s)
         return None if trust is None else trust.expires_s
 
+    def explain(self, name: WireName, now_s: float) -> tuple[str, ...]:
+        """Return what is known now of the zones at and above *name*, from the top down: the chain
+        of trust as lines for WHY."""
+        if not self.settings.validates:
+            return ("nothing is validated",)
+        anchor = self.anchors.closest(name)
+        if anchor is None:
+            return (f"no trust anchor is at or above {name_text(name)}",)
+        lines = [f"trust anchor {name_text(anchor)}: {_tags(self.anchors.delegations(anchor))}"]
+        negative = self.negative_anchors.closest(name, now_s)
+        for zone in reversed(tuple(ancestors(name))):
+            if zone == negative:
+                lines.append(f"negative trust anchor {name_text(zone)}")
+            trust = self._knowledge.trusts.find(zone, now_s)
+            if trust is None or len(zone) < len(anchor):
+                continue
+            left_s = int(trust.expires_s - now_s)
+            if not trust.is_cut:
+                lines.append(f"{name_text(zone)} is no zone of its own, for {left_s} s more")
+                continue
+            keys = f", {_tags(trust.keys)}" if trust.keys else ""
+            why = f", {trust.error.text}" if trust.error is not None else ""
+            how = trust.security.name.lower()
+            lines.append(f"{name_text(zone)} is {how}{keys}{why}, for {left_s} s more")
+        return tuple(lines)
+
     def look_at_anchors(self, budget: Budget, now_s: float) -> Generator[Need, Claim | None, None]:
         """Ask for the keys of the zones with a trust anchor that are due (RFC 5011 section 2.3).
 
@@ -126,3 +154,8 @@ class Validator:
         """Forget what is over among the next so many entries; return how many that were."""
         gone = self._absences.sweep(now_s, entries_max)
         return gone + self._knowledge.trusts.sweep(now_s, entries_max)
+
+
+def _tags(keys: Iterable[ZoneKey | Delegation]) -> str:
+    """Return the tags and algorithms of keys as text."""
+    return ", ".join(f"key {key.tag} of algorithm {key.algorithm}" for key in keys)

@@ -454,3 +454,20 @@ def test_a_question_for_any_type_is_as_secure_as_all_that_came():
     bare = unsigned(msgspec.structs.replace(claim, answer=answer[:1])).answer
     claim = msgspec.structs.replace(claim, answer=(*bare, *answer[1:]))
     assert world.validate(claim).security is Security.BOGUS
+
+
+def test_the_chain_of_trust_can_be_told():
+    world = tree()
+    sub = b"\2un\7example\0"
+    assert len(world.validator.explain(sub, NOW_S)) == 1
+    world.ask("www.un.example.")
+    root, example = world.zones[:2]
+    tags = [f"key {pair.tag} of algorithm 13" for pair in (*root.ksks, *root.zsks)]
+    lines = world.validator.explain(sub, NOW_S)
+    assert lines[0] == f"trust anchor .: {tags[0]}"
+    assert lines[1].startswith(". is secure, key ") and all(tag in lines[1] for tag in tags)
+    assert lines[2].startswith("example. is secure, key ")
+    assert lines[3] == "un.example. is insecure, for 300 s more"
+    world.validator.negative_anchors.add(sub)
+    assert "negative trust anchor un.example." in world.validator.explain(sub, NOW_S)
+    assert tree(validates=False).validator.explain(sub, NOW_S) == ("nothing is validated",)
