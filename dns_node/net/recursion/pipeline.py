@@ -268,7 +268,9 @@ class Pipeline:
         if isinstance(verdict, Answered):
             outcome = verdict.outcome
             self._count(verdict, outcome)
-            reply = self._compose(recurse, outcome, verdict.is_shared and not asked.has_local)
+            assert asked.ruling is not None
+            may_keep = verdict.is_shared and not asked.has_local and asked.ruling.is_current
+            reply = self._compose(recurse, outcome, may_keep)
         elif isinstance(verdict, Truncated):
             self._counters.add(_POLICY)
             reply = _truncated(self._compose(recurse, Outcome(0)))
@@ -356,7 +358,7 @@ class Pipeline:
 
             line = self.questions.open(step.question, is_cd, take, is_shared=True)
             self._begin(line, step.question, is_cd, is_refresh=True)
-        elif isinstance(step, Answered) and step.is_shared and not has_local:
+        elif isinstance(step, Answered) and step.is_shared and not has_local and ruling.is_current:
             outcome = step.outcome
             # What is kept is better than no answer.
             self._compose(recurse, outcome, outcome.rcode != SERVFAIL and not outcome.is_stale)

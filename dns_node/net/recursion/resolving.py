@@ -181,12 +181,13 @@ class Resolving:
             directory = policy_directory(self._directory)
             self._tables = PolicyTables(directory, policy.zones, self._forget_messages)
             self._tables.check()
-        pipeline.policy = policy
         self._forget_messages()
+        pipeline.policy = policy
 
     def _forget_messages(self) -> None:
         """Forget the replies that were made by other rules; what servers said stays."""
         if self.pipeline is not None:
+            self.pipeline.policy.rules_changed()
             self.pipeline.messages.flush_all()
 
     def _use_messages(self, settings: ResolverSettings, is_new: bool) -> None:

@@ -47,10 +47,17 @@ def no_name_servers(_name: WireName) -> tuple[NameServers, ...]:
 class Ruling:
     """One question on its way: `begin`, and `take` for each outcome, say what comes next."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_policy", "_steps", "_version")
 
-    def __init__(self, steps: Steps):
+    def __init__(self, steps: Steps, policy: "Policy"):
         self._steps = steps
+        self._policy, self._version = policy, policy.version
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the rules are still those of its beginning; else its verdict is not to be kept
+        for others."""
+        return self._policy.version == self._version
 
     def begin(self) -> Resolve | Verdict:
         """Return what is to be resolved first, or the verdict when nothing is."""
@@ -72,8 +79,8 @@ class Ruling:
 class Policy:
     """The rules of one worker.
 
-    *zones* are its policy zones, whose tables may be replaced while it is in use; kept replies are
-    to be forgotten then.
+    *zones* are its policy zones, whose tables may be replaced while it is in use; `rules_changed`
+    is to be called then, and kept replies are to be forgotten.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Policy:
     ):
         has_dns64 = bool(settings.dns64_prefixes)
         self.zones = zones
+        self.version = 0
         self._special: SpecialNames | None = None
         if settings.has_special_names:
             self._special = SpecialNames(
@@ -104,7 +112,11 @@ class Policy:
 
     def rule(self, request: Request) -> Ruling:
         """Return the way of *request* past the rules, not yet begun."""
-        return Ruling(self._steps(request))
+        return Ruling(self._steps(request), self)
+
+    def rules_changed(self) -> None:
+        """Note that the rules are others from here on."""
+        self.version += 1
 
     @property
     def depends_on_client(self) -> bool:

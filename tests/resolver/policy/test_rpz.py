@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from dns_node.answer.respond import Client
 from dns_node.resolver.policy.policy import Policy, PolicySettings
 from dns_node.resolver.policy.rpz_rules import Action, Kind
-from dns_node.resolver.policy.verdict import Answered, Dropped, NameServers, Truncated
+from dns_node.resolver.policy.verdict import Answered, Dropped, NameServers, Request, Truncated
 from dns_node.resolver.question import Outcome, Security
 from dns_node.zone.names import parse_name
-from tests.resolver.policy.outcomes import held, lines, negative, positive
+from tests.resolver.policy.outcomes import held, lines, negative, positive, question
 from tests.resolver.policy.policy_zones import play, policy_of, shown, zone_of
 
 BAD = "www.bad.example."
@@ -443,3 +443,15 @@ def test_addresses_find_the_rule_that_a_search_through_all_of_them_finds(rules, 
         assert verdict.rule.startswith(f"{best.prefixlen}.")
         reverse = ".".join(reversed(str(best.network_address).split(".")))
         assert verdict.rule == f"{best.prefixlen}.{reverse}.rpz-ip.rpz.example."
+
+
+def test_a_ruling_knows_that_the_rules_have_changed_since_it_began():
+    zone = zone_of("www.bad.example 60 CNAME .")
+    policy = policy_of(zone)
+    ruling = policy.rule(Request(question("www.good.example.")))
+    ruling.begin()
+    assert ruling.is_current
+    zone.table = zone_of("www.good.example 60 CNAME .").table
+    policy.rules_changed()
+    assert isinstance(ruling.take(positive("www.good.example. 9 A 192.0.2.1")), Answered)
+    assert not ruling.is_current, "its verdict is of the old rules, and not to be kept"
