@@ -33,6 +33,10 @@ DATAGRAM_OCTETS_MAX: Final = 4096
 """Over UDP we take three times what we said we would; whoever sends more is asked over TCP, where
 nobody else can be the sender."""
 
+_NO_WAY: Final = ("network is unreachable", "cannot assign requested address")
+"""In the reason of a failure: there is no way to any server of the family (ENETUNREACH,
+EADDRNOTAVAIL)."""
+
 _UDP, _TCP = Transport.UDP, Transport.TCP
 
 
@@ -197,6 +201,8 @@ def _take_failure(inquiry: Inquiry, name_server: NameServer, manner: Manner, eve
         name_server.over_tcp_until_s = 0.0
         name_server.mixes_case = False
     name_server.note_failure(now_s, manner.sent_s)
+    if any(text in event.reason for text in _NO_WAY):
+        name_server.family.note_unreachable(now_s)
     return False
 
 

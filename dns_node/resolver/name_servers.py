@@ -35,6 +35,35 @@ WITHOUT_EDNS_S: Final = 900.0
 OVER_TCP_S: Final = 600.0
 
 
+FAMILY_FAILURES_MAX: Final = 3
+FAMILY_PAUSE_S: Final = 60.0
+
+
+class Family:
+    """IPv4 or IPv6: whether there is a way to the servers of it.
+
+    After FAMILY_FAILURES_MAX asks in a row that could not even be sent, servers of the other
+    family come first for FAMILY_PAUSE_S.
+    """
+
+    __slots__ = ("failures", "last_until_s")
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.last_until_s = 0.0
+
+    def note_unreachable(self, now_s: float) -> None:
+        """Something could not be sent."""
+        self.failures += 1
+        if self.failures >= FAMILY_FAILURES_MAX:
+            self.last_until_s = now_s + FAMILY_PAUSE_S
+
+    def note_reply(self) -> None:
+        """There is a way."""
+        self.failures = 0
+        self.last_until_s = 0.0
+
+
 class NameServer:
     """One address and port.  Times are in seconds of the clock that is passed in.
 
@@ -48,6 +77,7 @@ class NameServer:
         "asked",
         "client_cookie",
         "failed_s",
+        "family",
         "in_flight",
         "lame_until_s",
         "mixes_case",
@@ -61,8 +91,9 @@ class NameServer:
         "without_edns_until_s",
     )
 
-    def __init__(self, server: Server):
+    def __init__(self, server: Server, family: Family | None = None):
         self.server = server
+        self.family = family or Family()
         self.rtt_s = -1.0
         self.rtt_variation_s = 0.0
         self.timeouts = 0
@@ -87,6 +118,8 @@ class NameServer:
         """A reply came *rtt_s* after the ask (RFC 6298 section 2, with time passed in)."""
         self.answered += 1
         self.timeouts = 0
+        if self.family.failures:
+            self.family.note_reply()
         self.failed_s = 0.0
         self.paused_until_s = 0.0
         if self.rtt_s < 0.0:
@@ -149,6 +182,7 @@ class NameServers:
 
     def __init__(self) -> None:
         self._known: dict[Server, NameServer] = {}
+        self._families = Family(), Family()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -162,7 +196,8 @@ class NameServers:
         if known is None:
             if len(self._known) >= SERVERS_MAX:
                 self._forget_some()
-            known = self._known[server] = NameServer(server)
+            family = self._families[":" in server.address]
+            known = self._known[server] = NameServer(server, family)
         return known
 
     def _forget_some(self) -> None:
@@ -198,6 +233,8 @@ def choose(
         ):
             continue
         number = tries.get(candidate, 0)
+        if candidate.family.last_until_s > now_s:
+            number += 1000
         if number < fewest:
             fewest, usable = number, [candidate]
         elif number == fewest:

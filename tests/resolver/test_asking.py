@@ -164,6 +164,17 @@ def test_a_server_that_was_silent_several_times_is_left_alone_for_a_while():
     assert not known.is_paused(now_s)
 
 
+def test_a_family_without_a_way_comes_last_until_there_is_one():
+    known = NameServers()
+    here, there = known.of(Server("192.0.2.1")), known.of(Server("2001:db8::1"))
+    for _ in range(3):
+        there.family.note_unreachable(NOW_S)
+    assert choose([here, there], {here: 2}, b"\0", NOW_S, lambda bits: 1) is here
+    assert choose([there], {}, b"\0", NOW_S, lambda bits: 1) is there
+    there.note_reply(0.01)
+    assert choose([here, there], {here: 2}, b"\0", NOW_S, lambda bits: 1) is there
+
+
 def test_what_is_asked_together_fails_together():
     known = NameServer(Server("192.0.2.1"))
     for _ in range(500):
