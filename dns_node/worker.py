@@ -58,12 +58,15 @@ from dns_node.net.tcp import TcpFactory
 from dns_node.net.udp import UdpReader
 from dns_node.store.reader import Reader
 from dns_node.supervise.launch import read_start
-from dns_node.supervise.process import set_title
+from dns_node.supervise.process import allow_descriptors, set_title
 
 reactor: Any = _reactor
 
 FINISH_S: Final = 3.0
 """How long a worker that stops waits for clients to take their replies."""
+
+DESCRIPTORS: Final = 32_768
+"""Open files of a worker: each query to a server has a socket of its own."""
 
 STORE_CHECK_S: Final = 1.0
 """How often CURRENT is looked at, in case a message about a new generation was lost."""
@@ -294,6 +297,7 @@ def main() -> int:
     """Run a worker as the supervisor describes it; return the exit status."""
     start = read_start(os.environ)  # type: ignore[arg-type]
     set_title(f"dns-worker-{start['worker']}")
+    allow_descriptors(DESCRIPTORS)
     Worker(start).run()
     return 0
 

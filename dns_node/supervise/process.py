@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterable
@@ -33,6 +34,14 @@ def die_with(parent_pid: int) -> None:
     # The parent may have died before the call above; then no signal ever comes.
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def allow_descriptors(number: int) -> None:
+    """Let this process have *number* open files, or as many as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = number if hard == resource.RLIM_INFINITY else min(number, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def start_child(

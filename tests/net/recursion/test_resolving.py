@@ -1,5 +1,6 @@
 """A worker that resolves, as its clients and the servers that it asks see it."""
 
+import resource
 import socket
 import threading
 import time
@@ -75,6 +76,12 @@ def test_every_query_comes_from_a_port_of_its_own(own_zones):
         assert len(set(ports)) > len(ports) * 0.95
         # Over the whole range: 60 and more in a half of it have a chance of 2^-60.
         assert min(ports) < 33_280 < max(ports) and min(ports) >= 1024
+
+
+def test_a_worker_may_have_a_socket_for_each_of_its_queries(own_zones):
+    with Upstream() as server, WorkerProcess(own_zones, **stub(server)) as worker:
+        soft, hard = resource.prlimit(worker.child.pid, resource.RLIMIT_NOFILE)
+        assert soft >= min(hard, 8192) if hard >= 0 else soft >= 8192
 
 
 def test_a_truncated_reply_is_asked_for_again_over_tcp(own_zones):
