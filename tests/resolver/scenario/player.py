@@ -13,6 +13,8 @@ import dns.rdata
 import dns.rdatatype
 import msgspec
 
+from dns_node.answer.lookup import look_up
+from dns_node.answer.sections import Sections
 from dns_node.resolver.message import is_reply
 from dns_node.resolver.question import (
     Ask,
@@ -28,6 +30,7 @@ from dns_node.resolver.resolution import Resolution
 from dns_node.resolver.resolver import Resolver
 from dns_node.resolver.settings import CacheSettings, Limits, ResolverSettings
 from dns_node.zone.names import parse_name
+from tests.answer.dict_view import DictView, zone_from_text
 from tests.resolver.scenario import signed
 from tests.resolver.scenario.behaviour import Query, Servers
 from tests.resolver.scenario.script import Script, ScriptError, Statement
@@ -132,7 +135,8 @@ class Player:
         self.random = random.Random(script.name)
         self._numbers = 0
         self._zones_changed = True
-        self._local: list[Zone] = []
+        self.own_zones: dict[str, str] = {}
+        """The text of our own zones, by name."""
 
     def play(self) -> dict[str, float]:
         """Play all statements; return what was measured for each `limit` of the scenario."""
@@ -219,12 +223,28 @@ class Player:
         resolver = self.ready()
         question = Question(parse_name(name), int(dns.rdatatype.from_text(rrtype)))
         resolution = resolver.resolve(
-            question, self.now_s, is_cd=is_cd, wants_steps=True, is_refresh=is_refresh
+            question,
+            self.now_s,
+            is_cd=is_cd,
+            wants_steps=True,
+            is_refresh=is_refresh,
+            local=self._look_up_own if self.own_zones else None,
         )
         exchange = self.last = Exchange(resolution, self.now_s)
         self.exchanges.append(exchange)
         self._take(exchange, resolution.begin(self.now_s))
         return exchange
+
+    def _look_up_own(self, question: Question) -> Sections | None:
+        """Return what our own zones say, as the worker's shell asks them."""
+        zones = [
+            zone_from_text(name, text, number)
+            for number, (name, text) in enumerate(self.own_zones.items(), 1)
+        ]
+        view = DictView(*zones)
+        if view.enclosing_zone(question.qname) is None:
+            return None
+        return look_up(view, question.qname, question.qtype, True)
 
     def finish(self, exchange: Exchange) -> Outcome:
         """Let time pass until the exchange has its outcome."""

@@ -48,8 +48,8 @@ class Script:
 
 
 VERBS = {
-    "set", "upstream", "route", "nta", "zone", "server", "heal", "client>", "client<", "refresh>",
-    "flood", "asks", "queries", "why", "wait",
+    "set", "local", "upstream", "route", "nta", "zone", "server", "heal", "client>", "client<",
+    "refresh>", "flood", "asks", "queries", "why", "wait",
 }  # fmt: skip
 
 

@@ -52,6 +52,12 @@ def _zone(player: Player, statement: Statement) -> None:
     player.put_zone(zone_of(statement))
 
 
+def _local(player: Player, statement: Statement) -> None:
+    (name,) = statement.words
+    soa = "@ SOA ns host 1 3600 600 86400 300\n"
+    player.own_zones[name] = soa + "\n".join(statement.block)
+
+
 def _server(player: Player, statement: Statement) -> None:
     player.servers.rules.insert(0, rule_of(statement))
 
@@ -194,8 +200,8 @@ def _wait(player: Player, statement: Statement) -> None:
 
 
 VERBS: dict[str, Callable[[Player, Statement], None]] = {
-    "set": _set, "upstream": _upstream, "route": _route, "nta": _nta, "zone": _zone,
-    "server": _server, "heal": _heal, "client>": _ask, "client<": _replied, "refresh>": _refresh,
-    "flood": _flood,
+    "set": _set, "local": _local, "upstream": _upstream, "route": _route, "nta": _nta,
+    "zone": _zone, "server": _server, "heal": _heal, "client>": _ask, "client<": _replied,
+    "refresh>": _refresh, "flood": _flood,
     "asks": _asks, "queries": _queries, "why": _why, "wait": _wait,
 }  # fmt: skip

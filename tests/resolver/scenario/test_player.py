@@ -12,7 +12,7 @@ from tests.resolver.scenario.player import BEGIN_S, Player
 from tests.resolver.scenario.script import SCENARIOS, ScriptError, parse, read
 from tests.resolver.scenario.statements import perform
 
-STAGE = {"zone", "set", "upstream", "route", "nta"}
+STAGE = {"zone", "set", "local", "upstream", "route", "nta"}
 
 EXAMPLE = """# A name.
 zone . at 198.41.0.4
