@@ -49,7 +49,9 @@ def _find(inquiry: Inquiry, delegation: Delegation, name: WireName, depth: int) 
     """Look up the addresses of *name*."""
     settings, now_s = inquiry.resolver.settings, inquiry.now_s
     enclosing = inquiry.delegations.deepest(name, now_s)
-    found = list(enclosing.glue.get(name, ())) if enclosing is not None else []
+    found: list[NameServer] = []
+    if enclosing is not None and name not in inquiry.doubted:
+        found += enclosing.glue.get(name, ())
     is_certain = True
     for qtype, does in ((A, settings.does_ipv4), (AAAA, settings.does_ipv6)):
         question = Question(name, qtype)
@@ -89,15 +91,15 @@ def servers_of(inquiry: Inquiry, helds: tuple[Held, ...]) -> list[NameServer]:
     return found
 
 
-def doubts_glue(delegation: Delegation) -> bool:
+def doubt_glue(inquiry: Inquiry, delegation: Delegation) -> None:
     """Let the names be looked up whose addresses only the parent gave, and which other zones know
-    better; say whether there are any.  To be asked when nobody answers at those addresses."""
+    better: nobody answers at those addresses."""
     apex = delegation.apex
     doubtful = [name for name in delegation.glue if not is_subdomain(name, apex)]
     for name in doubtful:
         del delegation.glue[name]
     delegation.pending += doubtful
-    return bool(doubtful)
+    inquiry.doubted.update(doubtful)
 
 
 def retry_absent(delegation: Delegation, now_s: float) -> None:

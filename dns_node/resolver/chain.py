@@ -201,7 +201,10 @@ def find_rrset(inquiry: Inquiry, question: Question, depth: int) -> Part[tuple[H
         return cached.answer if cached.target is None else ()
     if resolver.cache.find_failure(question, inquiry.now_s, is_cd=True) is not None:
         return None
-    answered = yield from descent.descend(inquiry, question, depth, local=local, wants_glue=True)
+    wants_glue = question.qname not in inquiry.doubted
+    answered = yield from descent.descend(
+        inquiry, question, depth, local=local, wants_glue=wants_glue
+    )
     if answered is None:
         hold_s = resolver.settings.cache.failure_ttl_s
         resolver.cache.put_failure(question, hold_s, inquiry.now_s, is_cd=True)

@@ -82,13 +82,13 @@ def _ask_servers(
                 delegation.servers, tries, delegation.apex, inquiry.now_s, inquiry.resolver.chance
             )
             number = _NEVER if name_server is None else tries.get(name_server, 0)
+            if number and not has_reply and delegation.glue:
+                addresses.doubt_glue(inquiry, delegation)
             if number and delegation.pending:
                 is_more = yield from addresses.find_more(inquiry, delegation, depth)
                 if is_more:
                     continue
             if name_server is None or number >= TRIES_MAX or inquiry.now_s >= inquiry.until_s:
-                if not has_reply and addresses.doubts_glue(delegation):
-                    continue
                 break
             scrubbed = yield from _ask_server(inquiry, delegation, name_server, question, number)
             tries[name_server] = number + 1

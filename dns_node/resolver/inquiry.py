@@ -41,6 +41,7 @@ class Inquiry:
     by a way that is hard to forge.  *has_stale*: the cache holds what was true before.
     *until_s*: what is done now is to be over by then, for there is another way to try.
     *spare* is what the last server said that answered as a resolver.
+    *doubted* are names of servers that are not where glue says.
     *was_failed*: it is known from before that there is no answer.
     """
 
@@ -51,6 +52,7 @@ class Inquiry:
         "began_s",
         "budget",
         "delegations",
+        "doubted",
         "errors",
         "has_stale",
         "is_bogus",
@@ -105,6 +107,7 @@ class Inquiry:
         self.address_lookups: dict[WireName, int] = {}
         self.validates = resolver.validator is not None and not is_cd
         self.answered_by: NameServer | None = None
+        self.doubted: set[WireName] = set()
         self.spare: Scrubbed | None = None
         self.has_stale = self.is_bogus = self.was_failed = self.is_spoof_proof = False
 

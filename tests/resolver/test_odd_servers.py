@@ -1,0 +1,135 @@
+"""Servers that are wrong about their zones, and what is made of them."""
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+
+from tests.resolver.test_resolution import small_world
+from tests.resolver.world import Host, Zone, question
+
+
+def as_resolver(query, reply):
+    """Say what a resolver says that knows the zone from its cache."""
+    reply.flags |= dns.flags.RA
+    reply.flags &= ~dns.flags.AA
+    return reply
+
+
+def rrset(*words: str) -> dns.rrset.RRset:
+    return dns.rrset.from_text(words[0], 3600, "IN", words[1], " ".join(words[2:]))
+
+
+def test_a_resolver_s_word_for_a_zone_counts_when_no_server_of_the_zone_is_left():
+    world = small_world()
+    world.hosts["192.0.2.4"].behave = world.hosts["192.0.2.5"].behave = as_resolver
+    played = world.play(world.resolver("192.0.2.1"), question("www.zone.test."))
+    assert played.addresses == ["203.0.113.2"]
+    denied = world.play(world.resolver("192.0.2.1"), question("no.zone.test."))
+    assert denied.rcode == "SERVFAIL"
+
+
+def test_a_server_of_the_zone_counts_before_a_resolver():
+    world = small_world()
+    lying = Zone("zone.test.", "zone.test. NS ns1.zone.test.\nwww.zone.test. A 203.0.113.66\n")
+    world.hosts["192.0.2.4"] = Host([lying], behave=as_resolver)
+    for _ in range(8):
+        played = world.play(world.resolver("192.0.2.1"), question("www.zone.test."))
+        assert played.addresses == ["203.0.113.2"]
+
+
+def test_a_referral_that_calls_itself_an_answer_is_a_referral():
+    def boast(query, reply):
+        reply.flags |= dns.flags.AA
+        return reply
+
+    world = small_world()
+    world.hosts["192.0.2.1"].behave = boast
+    played = world.play(world.resolver("192.0.2.1"), question("www.example."))
+    assert played.addresses == ["203.0.113.1"]
+
+
+def test_glue_of_another_zone_finds_a_server_whose_own_zone_does_not_know_it():
+    """The zone of the name server has lost its address; its parent still has it."""
+    world = small_world()
+    root = world.hosts["192.0.2.1"].zones[0]
+    for line in ("one. NS ns.two.", "two. NS ns.two.", "ns.two. A 192.0.2.60"):
+        root.add(line)
+    one = Zone("one.", "one. NS ns.two.\nwww.one. A 203.0.113.60\n")
+    world.hosts["192.0.2.60"] = Host([one, Zone("two.", "two. NS ns.two.\n")])
+    played = world.play(world.resolver("192.0.2.1"), question("www.one."))
+    assert played.addresses == ["203.0.113.60"]
+
+
+def test_where_nobody_is_at_the_glue_the_zone_of_the_name_is_asked():
+    world = small_world()
+    root = world.hosts["192.0.2.1"].zones[0]
+    root.add("moved. NS ns.example.")
+    world.hosts["192.0.2.2"].zones[0].nodes.pop(dns.name.from_text("ns.example."))
+    root.nodes.pop(dns.name.from_text("ns.example."))
+    root.add("example. NS ns2.example.")
+    root.add("ns2.example. A 192.0.2.2")
+    root.add("ns.example. A 192.0.2.99")
+    world.hosts["192.0.2.2"].zones[0].add("ns.example. A 192.0.2.61")
+    moved = Zone("moved.", "moved. NS ns.example.\nwww.moved. A 203.0.113.61\n")
+    world.hosts["192.0.2.61"] = Host([moved])
+    played = world.play(world.resolver("192.0.2.1"), question("www.moved."))
+    assert played.addresses == ["203.0.113.61"]
+
+
+def test_a_referral_upward_or_to_the_zone_itself_is_lame():
+    for target in (".", "example."):
+
+        def refer(query, reply, target=target):
+            reply = dns.message.make_response(query)
+            reply.authority.append(rrset(target, "NS", "ns.example."))
+            return reply
+
+        world = small_world()
+        world.hosts["192.0.2.2"].behave = refer
+        played = world.play(world.resolver("192.0.2.1"), question("www.example."))
+        assert played.rcode == "SERVFAIL"
+        assert len(played.asked) <= 5
+
+
+def test_records_that_were_not_asked_for_are_not_kept():
+    def promote(query, reply):
+        reply.answer.append(rrset("www.zone.test.", "A", "203.0.113.66"))
+        reply.authority.append(rrset("test.", "NS", "ns.evil."))
+        reply.additional.append(rrset("ns.other.example.", "A", "203.0.113.66"))
+        return reply
+
+    world = small_world()
+    world.hosts["192.0.2.2"].behave = promote
+    resolver = world.resolver("192.0.2.1")
+    world.play(resolver, question("www.example."))
+    world.hosts["192.0.2.2"].behave = None
+    assert world.play(resolver, question("www.zone.test.")).addresses == ["203.0.113.2"]
+
+
+def test_rfc8020_a_denied_name_above_hides_nothing_that_lives_elsewhere():
+    world = small_world()
+    resolver = world.resolver("192.0.2.1")
+    assert world.play(resolver, question("b.example.")).rcode == "NXDOMAIN"
+    assert world.play(resolver, question("c.example.")).rcode == "NOERROR"
+
+
+def test_an_alias_loop_over_two_zones_ends_in_servfail():
+    world = small_world()
+    world.hosts["192.0.2.2"].zones[0].add("loop.example. CNAME loop.zone.test.")
+    world.hosts["192.0.2.4"].zones[0].add("loop.zone.test. CNAME loop.example.")
+    played = world.play(world.resolver("192.0.2.1"), question("loop.example."))
+    assert played.rcode == "SERVFAIL"
+    assert len(played.asked) < 12
+
+
+def test_ten_aliases_are_followed_and_no_more():
+    world = small_world()
+    for number in range(30):
+        zone = world.hosts["192.0.2.2" if number % 2 else "192.0.2.4"].zones[0]
+        names = ("zone.test", "example") if number % 2 == 0 else ("example", "zone.test")
+        zone.add(f"n{number}.{names[0]}. CNAME n{number + 1}.{names[1]}.")
+    world.hosts["192.0.2.4"].zones[0].add("n30.zone.test. A 203.0.113.99")
+    resolver = world.resolver("192.0.2.1")
+    assert world.play(resolver, question("n20.zone.test.")).addresses == ["203.0.113.99"]
+    assert world.play(world.resolver("192.0.2.1"), question("n18.zone.test.")).rcode == "SERVFAIL"
