@@ -14,7 +14,7 @@ INSECURE_TTL_S_MAX: Final = 3600
 FAILURE_TTL_S_MAX: Final = 300
 """Failures are kept for at least one second and at most five minutes (RFC 9520 section 3.2)."""
 
-ENTRIES_MAX: Final = 8192
+ENTRIES_MAX: Final = 4096
 
 
 class Trust(msgspec.Struct, frozen=True, gc=False):
