@@ -74,12 +74,15 @@ class Network:
         entry = self._entry_for(pending)
         if entry is not None:
             self._later(self._answer(entry, pending))
-        elif self.step < self._held_until:
+        elif self.step <= self._held_until:
             self.pending.append(pending)
             self._news.set()
         else:
-            self.unscripted.append(str(pending))
-            pending.say(matching.failure(pending.query))
+            self._fail(pending)
+
+    def _fail(self, pending: Pending) -> None:
+        self.unscripted.append(str(pending))
+        pending.say(matching.failure(pending.query))
 
     def _later(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -109,12 +112,18 @@ class Network:
                 return None
 
     def go_to(self, step: int) -> None:
-        """Play *step* now; what is pending and has a reply in its ranges gets it."""
+        """Play *step* now; what is pending and has a reply in its ranges gets it.
+
+        When no later step waits for a query, the others fail.
+        """
         self.step = step
         for pending in list(self.pending):
             if (entry := self._entry_for(pending)) is not None:
                 self.pending.remove(pending)
                 self._later(self._answer(entry, pending))
+            elif step > self._held_until:
+                self.pending.remove(pending)
+                self._fail(pending)
 
     async def _stream(
         self, address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -149,9 +149,9 @@ async def _is_up(process: subprocess.Popen[bytes]) -> None:
 def _add_addresses(addresses: list[str]) -> None:
     lines = ["link set lo up\n"]
     for address in addresses:
-        if ":" in address:
+        if ":" in address and address != "::1":
             lines.append(f"address add {address}/128 dev lo nodad\n")
-        elif not address.startswith("127."):
+        elif not address.startswith(("127.", ":")):
             lines.append(f"address add {address}/32 dev lo\n")
     subprocess.run(
         ["ip", "-batch", "-"], input="".join(lines).encode(), check=True, capture_output=True

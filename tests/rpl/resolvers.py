@@ -12,7 +12,8 @@ from typing import Final
 from .scenario import UnsupportedError
 from .settings import ROOT_NAME, Settings
 
-LISTEN: Final = "127.0.0.1"
+LISTEN: Final = "127.5.3.53"
+"""Not 127.0.0.1, which may be a server of the scenario."""
 PORT: Final = 53
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _FAKETIME: Final = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))

@@ -111,8 +111,21 @@ class Scenario:
     steps: list[Step]
 
     def addresses(self) -> list[str]:
-        """Return all addresses that servers have, each once."""
-        return list(dict.fromkeys(one for part in self.ranges for one in part.addresses))
+        """Return all addresses that servers have, each once.
+
+        Those in records of REPLY steps are among them: to whom it may be sent is not said there.
+        """
+        found = [one for part in self.ranges for one in part.addresses]
+        for step in self.steps:
+            if step.kind == "REPLY" and step.entry:
+                found += [
+                    rdata.address
+                    for rrsets in step.entry.sections.values()
+                    for rrset in rrsets
+                    if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA)
+                    for rdata in rrset
+                ]
+        return list(dict.fromkeys(found))
 
 
 class _Lines:

@@ -113,6 +113,22 @@ def test_a_file_without_its_end_is_no_scenario() -> None:
         changed(SMALL, "SCENARIO_END", "")
 
 
+def test_servers_that_only_a_reply_step_names_are_there() -> None:
+    step = """STEP 3 REPLY
+ENTRY_BEGIN
+REPLY QR
+SECTION QUESTION
+example.com. IN A
+SECTION AUTHORITY
+example.com. IN NS ns.example.com.
+SECTION ADDITIONAL
+ns.example.com. IN A 198.51.100.53
+ENTRY_END
+SCENARIO_END"""
+    read = changed(SMALL, "SCENARIO_END", step)
+    assert read.addresses() == ["192.0.2.1", "2001:db8::1", "198.51.100.53"]
+
+
 def reply_of(entry: Entry, name: str = "wWw.example.com.", rrtype: str = "A") -> bytes:
     return matching.reply(entry, dns.message.make_query(name, rrtype, use_edns=0, id=77))
 
