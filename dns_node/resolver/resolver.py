@@ -17,6 +17,7 @@ from dns_node.resolver.resolution import Resolution
 from dns_node.resolver.root_hints import ROOT_HINTS
 from dns_node.resolver.rrset_cache import RRsetCache
 from dns_node.resolver.settings import Mode, ResolverSettings
+from dns_node.zone.names import is_subdomain
 from dns_node.zone.rrset import WireName
 
 Chance = Callable[[int], int]
@@ -40,11 +41,13 @@ class AskableServer(msgspec.Struct, frozen=True, gc=False):
 
 class AskableCut(msgspec.Struct, frozen=True, gc=False):
     """A zone cut whose servers may be asked without more ado until *expires_s*: what they say
-    needs no validation, and they are known to answer.  *servers*: the best one first."""
+    needs no validation, and they are known to answer.  *servers*: the best one first.
+    *is_forward*: they are resolvers, to be asked with RD."""
 
     apex: WireName
     servers: tuple[AskableServer, ...]
     expires_s: float
+    is_forward: bool = False
 
 
 class Resolver:
@@ -104,13 +107,15 @@ class Resolver:
     def askable_cut(self, qname: WireName, now_s: float) -> AskableCut | None:
         """Return the deepest known cut for *qname* if its servers may be asked by the shortcut."""
         delegation = self.delegations.deepest(qname, now_s)
-        if delegation is None or delegation.is_forwarder or delegation.failed_until_s > now_s:
+        if delegation is None or delegation.is_tls or delegation.in_parallel > 1:
+            return None
+        if delegation.failed_until_s > now_s or delegation.is_flooded(now_s):
             return None
         apex = delegation.apex
         expires_s = delegation.expires_s
         if self.validator is not None:
             until_s = self.validator.insecure_until_s(apex, now_s)
-            if until_s is None:
+            if until_s is None or self._has_anchor_below(apex):
                 return None
             expires_s = min(expires_s, until_s)
         good = sorted(
@@ -131,7 +136,12 @@ class Resolver:
             AskableServer(known.server, known.rtt_s, known.has_edns(now_s), known.mixes_case)
             for known in good
         )
-        return AskableCut(apex, servers, expires_s)
+        return AskableCut(apex, servers, expires_s, delegation.is_forwarder)
+
+    def _has_anchor_below(self, apex: WireName) -> bool:
+        """Say whether a trust anchor makes an island below *apex*."""
+        owners = (owner for owner, _, _ in self.settings.trust_anchors)
+        return any(owner != apex and is_subdomain(owner, apex) for owner in owners)
 
     def note_shortcut(
         self, server: Server, *, answered: int, failed: int, rtt_s: float, now_s: float
