@@ -254,7 +254,7 @@ def _apply(request: Request, hit: Hit, name: WireName, prefix: tuple[Held, ...])
             return Answered(_rewritten(hit, rcode, prefix), is_shared, rule)
     ttl_s = min(action.ttl_s, hit.zone.ttl_max_s)
     alias = next((rrset for rrset in action.rrsets if rrset.rrtype == CNAME), None)
-    if alias is None or question.qtype == CNAME:
+    if alias is None:
         data = tuple(
             Held(name, RRset(rrset.rrtype, ttl_s, rrset.rdatas), Security.INSECURE)
             for rrset in action.rrsets
@@ -266,6 +266,8 @@ def _apply(request: Request, hit: Hit, name: WireName, prefix: tuple[Held, ...])
     except BadName:
         return Answered(_rewritten(hit, NXDOMAIN, prefix), is_shared, rule)
     held = Held(name, RRset(CNAME, ttl_s, (target,)), Security.INSECURE)
+    if question.qtype == CNAME:
+        return Answered(_rewritten(hit, NOERROR, (*prefix, held)), is_shared, rule)
     outcome = yield Resolve(Question(target, question.qtype))
     if is_bogus(outcome) or any(one.owner == name for one in outcome.answer):
         return Answered(

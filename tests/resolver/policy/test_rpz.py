@@ -76,6 +76,8 @@ def test_a_wildcard_cname_tells_the_garden_who_was_asked_for():
     )
     assert resolved == [f"{target} A"]
     assert seen[1][0] == f"a.bad.example. 60 CNAME {target}"
+    seen, _ = rewrite("*.bad.example 60 CNAME *.garden.", "a.bad.example. CNAME")
+    assert seen == (0, [f"a.bad.example. 60 CNAME {target}"])
 
 
 def test_a_target_that_gets_too_long_is_nxdomain():
