@@ -14,6 +14,10 @@ const SERVERS_MAX: usize = 16_384;
 const CHOICES_MAX: usize = 13;
 /// A cut whose questions had to be handed up so often, and that often out of ten, is forgotten.
 const FAILURES_MAX: u32 = 3;
+/// Names in a second that may turn out not to exist below one cut, and how many more at once: of
+/// what goes beyond Python hears, who bounds it (random names below a zone: water torture).
+const ABSENT_PER_S: f64 = 20.0;
+const ABSENT_MAX: f64 = 10.0;
 
 /// Octets of a cookie option, ours and the server's part.
 const COOKIE_OCTETS_MAX: usize = 40;
@@ -62,6 +66,15 @@ struct Cut {
     expires_s: f64,
     asked: u32,
     failures: u32,
+    /// Names that did not exist, less those that time has forgiven until `absent_s`.
+    absent: f64,
+    absent_s: f64,
+}
+
+impl Cut {
+    fn absent_at(&self, now_s: f64) -> f64 {
+        (self.absent - (now_s - self.absent_s) * ABSENT_PER_S).max(0.0)
+    }
 }
 
 /// What was seen of a server since Python asked last.
@@ -125,6 +138,8 @@ pub struct Choice {
     pub is_forward: bool,
     /// How long it takes, in microseconds.
     pub rtt_us: u32,
+    /// When it was chosen.
+    pub chosen_s: f64,
 }
 
 /// The cuts and their servers.
@@ -151,7 +166,9 @@ impl Cuts {
         for server in facts.servers.iter().take(CHOICES_MAX) {
             servers.push((self.number_of(server, chance)?, server.rtt_us));
         }
-        self.old.remove(apex);
+        let old = self.old.remove(apex);
+        let old = self.fresh.get(apex).or(old.as_ref());
+        let (absent, absent_s) = old.map_or((0.0, 0.0), |cut| (cut.absent, cut.absent_s));
         self.keep(
             apex.into(),
             Cut {
@@ -161,6 +178,8 @@ impl Cuts {
                 expires_s: facts.expires_s,
                 asked: 0,
                 failures: 0,
+                absent,
+                absent_s,
             },
         );
         Some(())
@@ -248,10 +267,14 @@ impl Cuts {
                 if depth > cut.depth_max {
                     return None;
                 }
+                if cut.absent > ABSENT_MAX && cut.absent_at(now_s) > ABSENT_MAX {
+                    return None;
+                }
                 cut.asked = cut.asked.saturating_add(1);
                 let (server, rtt_us) = choose_server(&cut.servers, chance)?;
                 let is_forward = cut.is_forward;
-                return Some(Choice { server, zone_octets: apex.len(), is_forward, rtt_us });
+                let zone_octets = apex.len();
+                return Some(Choice { server, zone_octets, is_forward, rtt_us, chosen_s: now_s });
             }
             if apex.len() == 1 {
                 return None;
@@ -268,6 +291,13 @@ impl Cuts {
         if is_dead || cut.failures >= FAILURES_MAX && cut.failures >= cut.asked / 10 {
             self.fresh.remove(apex);
         }
+    }
+
+    /// A name below the cut *apex* does not exist.
+    pub fn note_absent(&mut self, apex: &[u8], now_s: f64) {
+        let Some(cut) = self.fresh.get_mut(apex) else { return };
+        cut.absent = cut.absent_at(now_s) + 1.0;
+        cut.absent_s = now_s;
     }
 
     /// A server by its number.
@@ -360,6 +390,25 @@ mod tests {
             }
             assert!(cuts.choose(EXAMPLE, 0.0, &mut chance).is_none());
         }
+    }
+
+    #[test]
+    fn random_names_below_a_cut_are_handed_up_for_a_while() {
+        let (mut cuts, mut chance) = (Cuts::default(), Chance::default());
+        let example = facts(vec![server(1, 10)]);
+        cuts.put(EXAMPLE, &example, &mut chance).unwrap();
+        let mut asked = 0;
+        for tick in 0..2000 {
+            let now_s = f64::from(tick) / 1000.0;
+            if let Some(choice) = cuts.choose(EXAMPLE, now_s, &mut chance) {
+                asked += 1;
+                cuts.note_absent(EXAMPLE, choice.chosen_s);
+            }
+            // Hearing of it anew from Python forgives nothing.
+            cuts.put(EXAMPLE, &example, &mut chance).unwrap();
+        }
+        assert!((40..=60).contains(&asked), "{asked}");
+        assert!(cuts.choose(EXAMPLE, 3.0, &mut chance).is_some());
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::recursion::asks::{Asks, Place, QUERY_OCTETS_MAX};
 use crate::recursion::chance::Chance;
 use crate::recursion::compose::{Composer, KeptMessage, TtlLimits};
 use crate::recursion::cuts::{Choice, Cuts, Manner};
-use crate::recursion::reply::{Asked, Reading};
+use crate::recursion::reply::{Asked, Reading, NXDOMAIN};
 use crate::recursion::watch::Watch;
 use crate::recursion::wheel::{TICK_MS, WAIT_MS_MAX};
 use crate::respond::{Client, Facts};
@@ -278,6 +278,10 @@ impl Misses {
             let apex = &ask.qname[ask.qname.len() - choice.zone_octets..];
             self.cuts.note_failure(apex, false);
             return None;
+        }
+        if self.reading.rcode == NXDOMAIN {
+            let apex = &ask.qname[ask.qname.len() - choice.zone_octets..];
+            self.cuts.note_absent(apex, choice.chosen_s);
         }
         self.composer.compose(&self.reading, &asked, ask.key(), &self.limits)
     }

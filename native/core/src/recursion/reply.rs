@@ -24,7 +24,8 @@ const OPT: u16 = 41;
 const IN: u16 = 1;
 const COOKIE: u16 = 10;
 const EDE: u16 = 15;
-const NXDOMAIN: u8 = 3;
+/// The name does not exist.
+pub const NXDOMAIN: u8 = 3;
 
 const AA: u8 = 0x04;
 const TC: u8 = 0x02;
