@@ -22,9 +22,9 @@ OUTSTANDING_MAX: Final = 200
 OUTSTANDING_PER_S: Final = 10.0
 """So many wait at one whose servers are known to be quick, more at slow ones: in a tenth of a
 second that many are answered."""
-FRUITLESS_PER_S: Final = 300.0
+FRUITLESS_PER_S: Final = 280.0
 """Questions in a second for names below one cut that may bring nothing …"""
-FRUITLESS_MAX: Final = 70.0
+FRUITLESS_MAX: Final = 60.0
 """… and how many more at once."""
 
 CUT_FAILURE_S: Final = 5.0
