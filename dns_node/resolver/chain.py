@@ -7,13 +7,14 @@ from dns_node.resolver import descent, local_data
 from dns_node.resolver.asking import shown
 from dns_node.resolver.budget import BudgetExceeded
 from dns_node.resolver.delegation import Delegation
+from dns_node.resolver.dnssec.verdict import ErrorCode
 from dns_node.resolver.finding import TTL_S_MAX, Finding, from_cache, from_servers, keep
 from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.question import ExtendedError, Held, Outcome, Question, Security
 from dns_node.resolver.scrubbed import Answer, Referral
-from dns_node.resolver.validation import validate
-from dns_node.zone.names import name_text
+from dns_node.resolver.validation import unchecked, validate
+from dns_node.zone.names import is_subdomain, name_text
 from dns_node.zone.rrset import WireName
 
 OTHER_ERROR: Final = 0
@@ -27,6 +28,9 @@ BOGUS_RETRIES_MAX: Final = 2
 
 BOGUS_CODES: Final = frozenset(range(6, 13))
 """The info codes that tell of failed validation: what is bogus is not made up for by stale data."""
+
+_OF_VALIDATION: Final = frozenset(ErrorCode) - BOGUS_CODES
+"""What is told beside an answer; what went wrong on the way to it is not."""
 
 _NO_ANSWER: Final = Finding(SERVFAIL)
 
@@ -99,7 +103,7 @@ def _follow(inquiry: Inquiry) -> Part[Outcome | None]:
         finding.authority + tuple(one for one in proofs if one not in finding.authority),
         security,
         ttl_s,
-        tuple(inquiry.errors.values()) if finding.security is Security.INSECURE else (),
+        tuple(each for each in inquiry.errors.values() if each.code in _OF_VALIDATION),
         steps=tuple(inquiry.steps or ()),
     )
 
@@ -162,7 +166,10 @@ def _ask(
                 continue
             return _NO_ANSWER
         scrubbed, delegation, asked = found
-        if not inquiry.validates or local is not None:
+        if not inquiry.validates:
+            break
+        if local is not None and not _is_anchored(inquiry, question, local):
+            verdict = unchecked(asked, scrubbed)
             break
         answered_by = inquiry.answered_by
         verdict = yield from validate(inquiry, asked, scrubbed, delegation, depth)
@@ -174,16 +181,28 @@ def _ask(
             inquiry.explain(error.code, error.text)
         assert answered_by is not None, "somebody answered"
         avoided |= {answered_by}
-        if len(avoided) > BOGUS_RETRIES_MAX or avoided.issuperset(delegation.servers):
+        has_others = delegation.pending or not avoided.issuperset(delegation.servers)
+        if len(avoided) > BOGUS_RETRIES_MAX or not has_others:
             return _NO_ANSWER
         inquiry.step("what one server said is bogus: others are asked")
-    inquiry.is_bogus = False
+    if avoided:
+        inquiry.is_bogus = False
+        inquiry.errors.clear()
     finding = from_servers(scrubbed, verdict, resolver.settings.cache)
     if verdict is not None:
         for error in verdict.errors:
             inquiry.explain(error.code, error.text)
     keep(resolver.cache, asked, scrubbed, verdict, finding, delegation, inquiry.now_s)
     return finding
+
+
+def _is_anchored(inquiry: Inquiry, question: Question, cut: Delegation) -> bool:
+    """Say whether a trust anchor speaks for the name, at or below a cut of a zone of ours: that
+    zone's own word is what there is no signature for."""
+    validator = inquiry.resolver.validator
+    assert validator is not None, "validation is on"
+    anchor = validator.anchors.closest(question.qname)
+    return anchor is not None and is_subdomain(anchor, cut.apex)
 
 
 def find_rrset(inquiry: Inquiry, question: Question, depth: int) -> Part[tuple[Held, ...] | None]:

@@ -52,6 +52,16 @@ def validate(
     return verdict
 
 
+def unchecked(question: Question, scrubbed: Scrubbed) -> Verdict:
+    """Return the verdict about what nobody vouches for, nor could: it is insecure."""
+    claim = claim_of(question, scrubbed, None)
+    answer, authority = (
+        tuple(Held(held.owner, held.rrset, Security.INSECURE) for held in helds)
+        for helds in (claim.answer, claim.authority)
+    )
+    return Verdict(Security.INSECURE, answer, authority, rcode=claim.rcode)
+
+
 def claim_of(question: Question, scrubbed: Scrubbed, zone: bytes | None) -> Claim:
     """Return what was said to *question* as the validator takes it."""
     rcode = NOERROR

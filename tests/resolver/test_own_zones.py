@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from dns_node.answer.sections import ADDITIONAL, ANSWER, AUTHORITY, Sections
-from dns_node.resolver.question import Question
+from dns_node.resolver.question import Question, Security
 from dns_node.zone.names import is_subdomain, parse_name
 from dns_node.zone.rrset import RRset
 from tests.resolver.test_resolution import small_world
@@ -71,3 +71,17 @@ def test_rfc1034_4_3_2_below_a_cut_of_ours_its_servers_are_asked():
 
 def test_an_alias_of_ours_to_below_a_cut_of_ours_is_followed():
     assert ask("down.ours.").addresses == ["203.0.113.77"]
+
+
+def test_what_is_below_a_cut_of_ours_is_kept_though_nobody_vouches_for_it():
+    world = small_world()
+    cut = Zone("cut.ours.", "cut.ours. NS ns.cut.ours.\nwww.cut.ours. A 203.0.113.77\n")
+    world.hosts["192.0.2.77"] = Host([cut])
+    anchor = (parse_name("."), 43, bytes.fromhex("4f660802") + bytes(32))
+    resolver = world.resolver("192.0.2.1", validates=True, trust_anchors=(anchor,))
+    played = world.play(resolver, question("www.cut.ours."), local=zone_of_ours)
+    assert played.addresses == ["203.0.113.77"]
+    assert played.outcome.security is Security.INSECURE
+    again = world.play(resolver, question("www.cut.ours."), local=zone_of_ours)
+    assert again.addresses == ["203.0.113.77"]
+    assert again.asked == []
