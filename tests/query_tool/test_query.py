@@ -105,10 +105,10 @@ def test_questions_without_a_reply_are_failures(ask):
         return [reply_to(octets, A_RECORD)] if len(seen) % 2 else []
 
     with serve(every_second) as port:
-        words = (f"@127.0.0.1:{port}", "www.example", "--count", 4, "+tries=1", "+timeout=0.2")
+        words = (f"@127.0.0.1:{port}", "www.example", "--count", 4, "+tries=1", "+timeout=0.6")
         status, out, _ = ask(*words)
     assert status == 1
-    assert "Successes: 2   Failures: 2" in out and "No reply: 2 (no reply within 0.2 s)" in out
+    assert "Successes: 2   Failures: 2" in out and "No reply: 2 (no reply within 0.6 s)" in out
 
 
 def test_what_is_not_the_reply_is_passed_over(ask):

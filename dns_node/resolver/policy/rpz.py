@@ -270,9 +270,9 @@ def _apply(request: Request, hit: Hit, name: WireName, prefix: tuple[Held, ...])
         return Answered(_rewritten(hit, NOERROR, (*prefix, held)), is_shared, rule)
     outcome = yield Resolve(Question(target, question.qtype))
     if is_bogus(outcome) or any(one.owner == name for one in outcome.answer):
-        return Answered(
-            Outcome(SERVFAIL, errors=outcome.errors, security=outcome.security), False, rule
-        )
+        security = min(outcome.security, Security.INSECURE)
+        failed = Outcome(SERVFAIL, errors=outcome.errors, security=security)
+        return Answered(failed, False, rule)
     whole = _rewritten(hit, outcome.rcode, (*prefix, held, *outcome.answer), outcome)
     return Answered(whole, is_shared, rule)
 
