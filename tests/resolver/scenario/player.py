@@ -4,6 +4,7 @@ its own.  No socket, no clock; equal scenarios give equal dialogs."""
 import heapq
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import dns.message
@@ -33,6 +34,7 @@ from dns_node.zone.names import parse_name
 from tests.answer.dict_view import DictView, zone_from_text
 from tests.resolver.scenario import signed
 from tests.resolver.scenario.behaviour import Query, Servers
+from tests.resolver.scenario.meter import Meter
 from tests.resolver.scenario.script import Script, ScriptError, Statement
 from tests.resolver.scenario.zones import Zone, delegate, parent_of, zone_of
 
@@ -232,7 +234,7 @@ class Player:
         )
         exchange = self.last = Exchange(resolution, self.now_s)
         self.exchanges.append(exchange)
-        self._take(exchange, resolution.begin(self.now_s))
+        self._drive(exchange, lambda: resolution.begin(self.now_s))
         return exchange
 
     def _look_up_own(self, question: Question) -> Sections | None:
@@ -281,8 +283,18 @@ class Player:
         else:
             assert wake is not None
             self.now_s = max(self.now_s, wake[0])
-            self._take(wake[1], wake[1].resolution.wake(self.now_s))
+            woken = wake[1]
+            self._drive(woken, lambda: woken.resolution.wake(self.now_s))
         return True
+
+    def _drive(self, exchange: Exchange, step: Callable[[], list]) -> None:
+        """Let the resolution do a step, and do what it decides."""
+        meter, cost = Meter(), exchange.cost
+        with meter.counting():
+            actions = step()
+        cost.checks += meter.checks
+        cost.hashes += meter.hashes
+        self._take(exchange, actions)
 
     def _take(self, exchange: Exchange, actions: list) -> None:
         for action in actions:
@@ -298,8 +310,7 @@ class Player:
                     exchange.outcome = action
                     exchange.cost.seconds = self.now_s - exchange.began_s
         cost, spent = exchange.cost, exchange.resolution.budget.spent
-        cost.checks, cost.hashes, cost.restarts = spent.checks, spent.hashes, spent.restarts
-        cost.octets = spent.octets
+        cost.restarts, cost.octets = spent.restarts, spent.octets
         if exchange.resolution.is_over:
             assert exchange.outcome is not None, "it is over and has no outcome"
             assert not exchange.outstanding, "it is over and asks are outstanding"
@@ -352,7 +363,7 @@ class Player:
             return
         del exchange.outstanding[number]
         self.traffic.end(asked.ask.server.address)
-        self._take(exchange, exchange.resolution.feed(event, self.now_s))
+        self._drive(exchange, lambda: exchange.resolution.feed(event, self.now_s))
 
 
 def _anchor(text: str) -> tuple[bytes, int, bytes]:
