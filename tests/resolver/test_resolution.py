@@ -120,6 +120,11 @@ def test_when_no_server_answers_the_failure_is_remembered():
     again = world.play(resolver, question("x.wild.zone.test."))
     assert again.rcode == "SERVFAIL"
     assert again.asked == []
+    # Nor is the zone asked for other names for a while.
+    for number in range(4):
+        world.play(resolver, question(f"y{number}.wild.zone.test."))
+    world.now_s += 2
+    assert world.play(resolver, question("z.wild.zone.test.")).asked == []
     for host in ("192.0.2.4", "192.0.2.5"):
         world.hosts[host].is_dead = False
     world.now_s += 60
