@@ -52,10 +52,14 @@ def dns64_prefix() -> Shape:
 class PolicyZone:
     """One of `recursion.policy.zones`: a response policy zone (RPZ).
 
-    It has a file or primaries, not both.
+    It has a file, or primaries, or is one of our own zones.
     """
 
-    name: str = setting(domain_name(), "The name of the zone.", is_live=True)
+    name: str = setting(
+        domain_name(),
+        "The name of the zone. Without a file and primaries it is one of our own zones.",
+        is_live=True,
+    )
     file: str | None = setting(
         optional(file_path("a zone file")),
         "The zone file; read again whenever it changes.",
@@ -96,14 +100,13 @@ class PolicyZone:
 
 
 def policy_zone() -> Shape:
-    """A policy zone that has one source."""
+    """A policy zone that has one source at most."""
 
     def read(value: Any, path: str, reading: Reading) -> Any:
         found = read_section(PolicyZone, value, path, reading)
-        if found is UNREADABLE or (found.file is None) != (not found.primaries):
+        if found is UNREADABLE or found.file is None or not found.primaries:
             return found
-        what = "has neither a file nor primaries." if found.file is None else "has both."
-        return reading.refuse(path, what, 'Give "file" or "primaries".')
+        return reading.refuse(path, "has a file and primaries.", 'Give "file" or "primaries".')
 
     return Shape("a policy zone", read)
 

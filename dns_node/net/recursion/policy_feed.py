@@ -7,8 +7,8 @@ refreshed leaves the last table as it is: a policy that is old is better than no
 Its start description (JSON in the environment, see `supervise.launch`)::
 
     {"parent": PID, "directory": "/…/policy", "node": "0", "log_level": "info",
-     "log_format": "text", "zones": [{"name": "rpz.example.", "file": "/…", "primaries":
-     [["192.0.2.1", 53], …], "tsig_key": "/…" or null, "refresh_max_s": 3600}, …]}
+     "log_format": "text", "store": "/…", "zones": [{"name": "rpz.example.", "file": "/…" or null,
+     "primaries": [["192.0.2.1", 53], …], "tsig_key": "/…" or null, "refresh_max_s": 3600}, …]}
 """
 
 import logging
@@ -39,24 +39,28 @@ from dns_node.net.recursion.policy_transfer import (
 )
 from dns_node.resolver.policy.rpz_rules import read_rules
 from dns_node.resolver.policy.rpz_table import BadTable, Table, make_table
+from dns_node.store.reader import Reader
 from dns_node.supervise.launch import read_start
 from dns_node.supervise.process import die_with, set_title
 from dns_node.zone.contents import read_text
 from dns_node.zone.master_file import read_master_file
 from dns_node.zone.names import parse_name
 from dns_node.zone.rdata import canonical
-from dns_node.zone.rrset import RRset, WireName
+from dns_node.zone.rrset import Node, RRset, WireName
 
 SOA: Final = 6
 FILE_CHECK_S: Final = 1.0
 """How often a file is looked at."""
+
+STORE_CHECK_S: Final = 0.5
+"""How often our own zones are looked at."""
 
 REFRESH_MIN_S: Final = 1.0
 SERIAL_HALF: Final = 1 << 31
 
 _log = logging.getLogger("dns_node.policy")
 
-Nodes = Iterator[tuple[WireName, dict[int, RRset]]]
+Nodes = Iterator[tuple[WireName, Node]]
 
 
 def publish(directory: Path, apex: WireName, soa: RRset, nodes: Nodes) -> int:
@@ -149,6 +153,54 @@ class FileFeed(Feed):
         return FILE_CHECK_S
 
 
+class StoreFeed(Feed):
+    """A policy zone that is one of our own zones: it is changed as they are, by every door of every
+    node, with history and UNDO.  *data_directory* has the store."""
+
+    def __init__(self, directory: Path, name: str, data_directory: Path):
+        super().__init__(directory, name)
+        self.data_directory = data_directory
+        self._reader: Reader | None = None
+        self._seen: tuple[int, int, bytes] | None = None
+        self._soa: RRset | None = None
+
+    def turn(self) -> float:
+        """Read the zone if it is another one than last time."""
+        try:
+            self._read()
+        except (DnsNodeError, OSError) as error:
+            self._complain(str(error))
+        return STORE_CHECK_S
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _read(self) -> None:
+        if self._reader is None:
+            self._reader = Reader(self.data_directory)
+        reader = self._reader
+        reader.reopen()
+        try:
+            header = reader.zone(self.apex)
+            seen = None if header is None else (header.zone_id, header.serial, header.digest)
+            if header is None and self._soa is None:
+                self._complain("it is none of our zones, and has neither file nor primaries")
+            if seen == self._seen:
+                return
+            # The rows first: a reader must not hold a revision for as long as the table takes.
+            nodes = [] if header is None else list(reader.walk(header.zone_id))
+        finally:
+            reader.reset()
+        # A zone that was dropped has no rules, and its last SOA.
+        soa = next((node[SOA] for owner, node in nodes if owner == self.apex), self._soa)
+        if soa is not None:
+            self._publish(soa, iter(nodes))
+        self._seen, self._soa = seen, soa
+
+
 class TransferFeed(Feed):
     """A policy zone from its primaries, refreshed as its SOA says (RFC 1034 section 4.3.5)."""
 
@@ -237,10 +289,12 @@ def _nodes_of(zone: dns.zone.Zone) -> Nodes:
         )
 
 
-def make_feed(directory: Path, plain: dict[str, Any]) -> Feed:
+def make_feed(directory: Path, plain: dict[str, Any], data_directory: Path) -> Feed:
     """Return the feed that the start description says."""
     if plain.get("file"):
         return FileFeed(directory, plain["name"], plain["file"])
+    if not plain["primaries"]:
+        return StoreFeed(directory, plain["name"], data_directory)
     primaries = tuple(Primary(host, port) for host, port in plain["primaries"])
     return TransferFeed(
         directory, plain["name"], primaries, plain.get("tsig_key"), plain["refresh_max_s"]
@@ -254,7 +308,7 @@ def main() -> int:
     set_title("dns-policy")
     logs.begin_logging(start["log_level"], start["log_format"], f"node {start['node']} policy")
     directory = Path(start["directory"])
-    feeds = [make_feed(directory, plain) for plain in start["zones"]]
+    feeds = [make_feed(directory, plain, Path(start["store"])) for plain in start["zones"]]
     _forget_others(directory, {table_path(directory, feed.apex) for feed in feeds})
     threads = [threading.Thread(target=feed.run, name=feed.name) for feed in feeds]
     for thread in threads:

@@ -26,7 +26,7 @@ class PolicyProcess:
 
     def __init__(self, clock: Any, data_directory: str, node: str):
         self._clock = clock
-        self._directory = policy_directory(Path(data_directory))
+        self._data_directory = Path(data_directory)
         self._node = node
         self._start: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,7 +41,8 @@ class PolicyProcess:
         """Feed *zones* (`policy_settings.feed_zones`) from now on."""
         start = {
             "parent": os.getpid(),
-            "directory": str(self._directory),
+            "directory": str(policy_directory(self._data_directory)),
+            "store": str(self._data_directory),
             "node": self._node,
             "log_level": log_level,
             "log_format": log_format,

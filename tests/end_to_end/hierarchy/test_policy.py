@@ -55,9 +55,11 @@ def node(
         "primaries": [f"127.0.0.1:{primary.port}"],
         "tsig_key": str(primary.key_path),
     }
-    policy = {"zones": [zone], "dns64": ["2001:db8:64::/96"]}
+    policy = {"zones": [zone, {"name": "own.rpz"}], "dns64": ["2001:db8:64::/96"]}
     folder = tmp_path_factory.mktemp("policy")
-    started = ResolvingNode(hierarchy, folder, workers=2, recursion={"policy": policy})
+    own = folder / "own.rpz.zone"
+    own.write_text("$ORIGIN own.rpz.\n$TTL 60\n@ SOA a. b. 1 3600 600 86400 60\n@ NS a.\n")
+    started = ResolvingNode(hierarchy, folder, workers=2, recursion={"policy": policy}, zones=[own])
     eventually(
         lambda: say(hierarchy, started, "www.signed.north").rcode() == 3, 15, "the policy is there"
     )
@@ -150,11 +152,26 @@ def test_dns64_and_special_names(hierarchy: Hierarchy, node: ResolvingNode) -> N
 def test_the_console_tells_of_policy_zones_and_of_the_rule_that_was_followed(
     hierarchy: Hierarchy, node: ResolvingNode
 ) -> None:
-    [line] = node.say(0, "POLICY").lines
+    line, _ = node.say(0, "POLICY").lines
     assert line.startswith("rpz.example.  serial 1, 11 rules (client-ip 1, qname 7, ip 1, ")
     assert re.search(r"; followed: .*nxdomain [1-9]", line)
     said = "\n".join(node.say(0, "WHY mail.signed.north").lines)
     assert "policy: rule mail.signed.north.rpz.example." in said
+
+
+def test_rules_in_a_zone_of_our_own_are_changed_like_any_record_and_undone(
+    hierarchy: Hierarchy, node: ResolvingNode
+) -> None:
+    def blocks() -> bool:
+        return say(hierarchy, node, "www.unsigned.north").rcode() == 3
+
+    assert not blocks()
+    reply = node.say(0, "ADD: www.unsigned.north.own.rpz CNAME .")
+    assert reply.lines[-1].startswith("OK own.rpz."), reply
+    eventually(blocks, 10)
+    revision = reply.lines[-1].split("revision ")[1].split()[0]
+    assert node.say(0, f"UNDO {revision}").lines[-1].startswith("OK ")
+    eventually(lambda: not blocks(), 10)
 
 
 def test_a_new_version_comes_by_ixfr_and_holds_at_once_though_replies_were_kept(

@@ -9,17 +9,20 @@ import time
 
 import pytest
 
-from dns_node.net.recursion.policy_feed import FileFeed, TransferFeed
+from dns_node.net.recursion.policy_feed import FileFeed, StoreFeed, TransferFeed
 from dns_node.net.recursion.policy_tables import PolicyTables, table_path
 from dns_node.net.recursion.policy_transfer import Primary, TransferError, read_key
 from dns_node.resolver.policy.rpz_match import PolicyZone
 from dns_node.resolver.policy.rpz_rules import Action, Kind
 from dns_node.resolver.policy.rpz_table import Table, make_table
+from dns_node.store.writer import Writer
 from dns_node.supervise.launch import START_VARIABLE
 from dns_node.zone.names import parse_name
 from dns_node.zone.rrset import RRset
+from tests.answer.dict_view import zone_from_text
 from tests.end_to_end.waiting import eventually
 from tests.net.recursion.policy_primary import PolicyPrimary, is_missing
+from tests.net.worker_process import fill
 
 APEX = parse_name("rpz.example.")
 HEAD = "$ORIGIN rpz.example.\n$TTL 60\n@ SOA ns.example. h.example. {} 3600 600 86400 60\n@ NS .\n"
@@ -36,6 +39,13 @@ def data_path():
 def write(path, serial, *rules):
     path.write_text(HEAD.format(serial) + "\n".join(rules) + "\n")
     os.utime(path, ns=(serial * 10**9, serial * 10**9))
+
+
+def drop_zone(data_directory, apex):
+    writer = Writer(data_directory)
+    with writer.begin() as transaction:
+        transaction.put_zone(apex, None)
+    writer.close()
 
 
 def qname_kind(table, text):
@@ -116,6 +126,33 @@ def test_a_hundred_thousand_rules_are_taken_up_in_no_time(tmp_path):
     assert taken_s < 0.05
 
 
+def turn(feed):
+    """One look of a process of its own, which has the store open for itself."""
+    feed.turn()
+    feed.close()
+
+
+def test_a_zone_of_our_own_is_followed_as_it_changes(tmp_path, caplog):
+    feed = StoreFeed(tmp_path / "policy", "rpz.example.", tmp_path)
+    turn(feed)
+    assert "there is no store" in caplog.text
+    head = "@ SOA ns.example. h.example. 1 2 3 4 5\n@ NS ns.example.\n"
+    fill(tmp_path, zone_from_text("other.", head, 9))
+    turn(feed)
+    assert "none of our zones" in caplog.text
+    rules = {"CNAME .": Kind.NXDOMAIN, "CNAME rpz-drop.": Kind.DROP}
+    for number, (rule, kind) in enumerate(rules.items()):
+        fill(tmp_path, zone_from_text("rpz.example.", f"{head}bad.example {rule}\n", number))
+        turn(feed)
+        assert qname_kind(table_in(feed.directory), "bad.example.") is kind
+    before = table_path(feed.directory, APEX).stat().st_ino
+    turn(feed)
+    assert table_path(feed.directory, APEX).stat().st_ino == before, "nothing changed"
+    drop_zone(tmp_path, APEX)
+    turn(feed)
+    assert len(table_in(feed.directory)) == 0, "a zone that was dropped has no rules"
+
+
 @needs_bind
 def test_a_zone_comes_by_axfr_and_then_by_ixfr_with_tsig(tmp_path):
     with PolicyPrimary(tmp_path) as primary:
@@ -190,7 +227,7 @@ def test_the_process_feeds_until_its_parent_is_gone(tmp_path):
     plain = {"name": "rpz.example.", "file": str(path), "primaries": [], "refresh_max_s": 60}
     start = {
         "parent": os.getpid(), "directory": str(directory), "node": "0", "zones": [plain],
-        "log_level": "info", "log_format": "text",
+        "log_level": "info", "log_format": "text", "store": str(tmp_path),
     }  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "dns_node.net.recursion.policy_feed"],
