@@ -7,7 +7,17 @@ import msgspec
 from dns_node.resolver.dnssec.chain import Chain
 from dns_node.resolver.dnssec.denial import Absence, Proof
 from dns_node.resolver.dnssec.proofs import Proofs, signer_of, signer_of_proofs
-from dns_node.resolver.dnssec.records import ANY, CNAME, DNAME, DS, RRSIG, SOA, first_name
+from dns_node.resolver.dnssec.records import (
+    ANY,
+    CNAME,
+    DNAME,
+    DS,
+    NSEC,
+    NSEC3,
+    RRSIG,
+    SOA,
+    first_name,
+)
 from dns_node.resolver.dnssec.trust import Trust
 from dns_node.resolver.dnssec.verdict import (
     RCODE_NOERROR,
@@ -72,6 +82,10 @@ class Judgement:
             authority = tuple(dict.fromkeys((*absent, *authority)))
             if proof is not None:
                 if proof.absence is Absence.TYPE and rcode == RCODE_NXDOMAIN:
+                    if proof.is_opt_out and not proof.is_too_costly:
+                        # That there is no wildcard is to be shown too (RFC 5155 section 8.4).
+                        text = f"nothing proves that {name_text(target)} does not exist"
+                        raise _Refused(ErrorCode.NSEC_MISSING, text)
                     rcode = RCODE_NOERROR
                 if not proof.is_opt_out:
                     denial_zone = trust.zone
@@ -121,7 +135,10 @@ class Judgement:
         proof = proofs.wildcard(held.owner, wildcard, self._chain.budget)
         if proof is None:
             text = f"nothing proves that {name_text(held.owner)} does not exist itself"
-            raise _Refused(ErrorCode.NSEC_MISSING, text)
+            raise _Refused(self._unproved(), text)
+        if held.rrset.rrtype == DNAME:
+            # What lies below a wildcard is not there to be redirected (RFC 4592 section 4.4).
+            raise _Refused(ErrorCode.BOGUS, f"the DNAME at {name_text(held.owner)} is a wildcard's")
         self._is_wildcard = True
         self._wildcard_proofs.extend(proofs.held)
         self._note(proof, trust)
@@ -156,8 +173,11 @@ class Judgement:
         proofs = yield from self._proofs_of(trust)
         proof = proofs.absence(target, qtype, chain.budget)
         if proof is None:
-            code = ErrorCode.BOGUS if proofs.held else ErrorCode.NSEC_MISSING
-            raise _Refused(code, f"nothing proves the absence of {what}")
+            raise _Refused(self._unproved(), f"nothing proves the absence of {what}")
+        is_of_name = proof.absence is Absence.NAME or proof.is_too_costly
+        if claim.rcode == RCODE_NXDOMAIN and not is_of_name and proof.is_opt_out:
+            # There may be a wildcard, of which the record was left out.
+            raise _Refused(ErrorCode.BOGUS, f"nothing proves that {name_text(target)} is not there")
         self._note(proof, trust)
         return trust, proof, (*kept, *proofs.held)
 
@@ -186,6 +206,12 @@ class Judgement:
             found = yield from self._chain.check_proofs(self._claim.authority, trust)
             self._proofs[trust.zone] = found
         return found
+
+    def _unproved(self) -> ErrorCode:
+        """Return what to say where nothing proves an absence: no proof came, or none that does."""
+        if any(held.rrset.rrtype in (NSEC, NSEC3) for held in self._claim.authority):
+            return ErrorCode.BOGUS
+        return ErrorCode.NSEC_MISSING
 
     def _note(self, proof: Proof, trust: Trust) -> None:
         if proof.is_too_costly:

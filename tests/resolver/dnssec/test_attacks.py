@@ -249,6 +249,33 @@ def test_rfc5155_9_2_a_name_in_an_opt_out_gap_is_not_securely_absent():
     assert verdict.denial_zone is None
 
 
+def test_beside_opt_out_the_record_of_the_wildcard_can_not_be_left_out_of_nxdomain():
+    """Else every name that a wildcard makes in such a zone could be denied, if insecurely."""
+    lines = "*.w A 192.0.2.1\nx.y.w A 192.0.2.2\nwww A 192.0.2.3"
+    example = SignedZone("example.", lines, denial="nsec3", is_opt_out=True)
+    world = World(example)
+    proofs = [
+        example.held("example.", 6),
+        example.nsec3_for("w.example."),
+        example.nsec3_for("nx.w.example."),
+    ]
+    claim = Claim(question("nx.w.example.", "A"), 3, (), tuple(proofs), example.zone_name)
+    assert world.validate(claim).security is Security.BOGUS
+
+
+def test_a_dname_from_a_wildcard_redirects_nothing():
+    example = SignedZone("example.", "*.w DNAME t\nwww.t A 192.0.2.1")
+    world = World(example)
+    dname = example.held("*.w.example.", 39, "d.w.example.")
+    target = example.held("www.t.example.", A)
+    cname = Held(parse_name("www.d.w.example."), RRset(CNAME, 60, (target.owner,)))
+    proof = example.nsec_for("d.w.example.")
+    claim = Claim(
+        question("www.d.w.example.", "A"), 0, (dname, cname, target), (proof,), example.zone_name
+    )
+    assert world.validate(claim).security is Security.BOGUS
+
+
 def test_nxdomain_for_a_name_that_is_proved_to_exist_becomes_no_data():
     example = SignedZone("example.", "a.b A 192.0.2.1")
     world = World(example)
