@@ -18,6 +18,8 @@ from . import plan
 from .hierarchy import Hierarchy
 from .nodes import ResolvingNode
 
+[CHAINS] = [zone.apex for zone in plan.ZONES if zone.text == plan.CHAIN_TEXT]
+
 RULES = (
     "www.signed.north CNAME .",
     "mail.signed.north CNAME *.",
@@ -55,7 +57,12 @@ def node(
         "primaries": [f"127.0.0.1:{primary.port}"],
         "tsig_key": str(primary.key_path),
     }
-    policy = {"zones": [zone, {"name": "own.rpz"}], "dns64": ["2001:db8:64::/96"]}
+    policy = {
+        "zones": [zone, {"name": "own.rpz"}],
+        "dns64": ["2001:db8:64::/96"],
+        "rebinding_protection": True,
+        "private_networks": ["192.0.2.30/32"],
+    }
     folder = tmp_path_factory.mktemp("policy")
     own = folder / "own.rpz.zone"
     own.write_text("$ORIGIN own.rpz.\n$TTL 60\n@ SOA a. b. 1 3600 600 86400 60\n@ NS a.\n")
@@ -147,6 +154,14 @@ def test_dns64_and_special_names(hierarchy: Hierarchy, node: ResolvingNode) -> N
     assert data(say(hierarchy, node, "www.unsigned.north", "AAAA")) == ["2001:db8:64::c000:201"]
     assert data(say(hierarchy, node, "localhost")) == ["127.0.0.1"]
     assert say(hierarchy, node, "printer.local").rcode() == 3
+
+
+def test_an_address_of_the_inside_is_taken_out(hierarchy: Hierarchy, node: ResolvingNode) -> None:
+    for _ in range(2):
+        reply = say(hierarchy, node, f"end.{CHAINS}")
+        assert reply.rcode() == 0 and not reply.answer
+        assert [option.code for option in reply.options if option.otype == 15] == [15]
+    assert data(say(hierarchy, node, f"c1.{CHAINS}")) == [f"end.{CHAINS}"]
 
 
 def test_the_console_tells_of_policy_zones_and_of_the_rule_that_was_followed(
