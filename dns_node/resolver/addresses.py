@@ -11,6 +11,7 @@ from dns_node.resolver.delegation import Delegation
 from dns_node.resolver.inquiry import Inquiry, Part
 from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.question import Held, Question, Server
+from dns_node.resolver.scrub import may_ask
 from dns_node.zone.names import is_subdomain, name_text
 from dns_node.zone.rrset import WireName
 
@@ -77,15 +78,23 @@ def _find(inquiry: Inquiry, delegation: Delegation, name: WireName, depth: int) 
         delegation.absent[name] = now_s + (ABSENT_S if is_certain else UNKNOWN_S)
 
 
-def servers_of(inquiry: Inquiry, helds: tuple[Held, ...]) -> list[NameServer]:
-    """Return the servers at the addresses in *helds*, those of families that we do."""
+def servers_of(
+    inquiry: Inquiry, helds: tuple[Held, ...], *, is_ours: bool = False
+) -> list[NameServer]:
+    """Return the servers at the addresses in *helds*, those of families that we do.
+
+    Nobody but the hints and, with *is_ours*, our own zones can make us ask this host itself.
+    """
     resolver = inquiry.resolver
     settings = resolver.settings
+    asks_itself = is_ours or resolver.asks_itself
     found: list[NameServer] = []
     for held in helds:
         rrset = held.rrset
         if rrset.rrtype == A and settings.does_ipv4 or rrset.rrtype == AAAA and settings.does_ipv6:
             for rdata in rrset.rdatas[: settings.limits.addresses_per_name_server_max]:
+                if not may_ask(rdata) or is_of_this_host(rdata) and not asks_itself:
+                    continue
                 server = Server(address_text(rdata), settings.server_port)
                 found.append(resolver.name_servers.of(server))
     return found
@@ -108,6 +117,12 @@ def retry_absent(delegation: Delegation, now_s: float) -> None:
     for name in over:
         del delegation.absent[name]
         delegation.pending.append(name)
+
+
+def is_of_this_host(address: bytes) -> bool:
+    """Say whether *address*, of 4 or 16 octets, leads to this host whatever its networks are:
+    the loopback addresses, ::/64 with all that is written in it (mapped addresses among them)."""
+    return address[0] == 127 if len(address) == 4 else not any(address[:8])
 
 
 def address_text(octets: bytes) -> str:

@@ -153,6 +153,7 @@ def take(
     assert isinstance(event, Replied)
     is_udp = manner.transport is _UDP
     name_server.note_reply(event.rtt_s if is_udp else event.rtt_s / 2)
+    name_server.replied_s = inquiry.now_s
     inquiry.budget.draw_octets(len(event.octets))
     if is_udp and event.near_misses:
         # One of the guesses may have been the right one: what came is not to be trusted.

@@ -47,7 +47,7 @@ def ask_cut(
         inquiry.explain(OTHER_ERROR, "too many questions to these servers bring nothing")
         inquiry.step("too many questions to these servers bring nothing")
         return None
-    delegation.outstanding += 1
+    delegation.begin(now_s)
     scrubbed = None
     try:
         scrubbed = yield from _ask_servers(
@@ -171,7 +171,7 @@ def _pass_over(
     if delegation.is_forwarder:
         return True
     if isinstance(scrubbed, Lame):
-        is_good = scrubbed.serves_zone or scrubbed.is_resolver
+        is_good = is_partial or scrubbed.serves_zone or scrubbed.is_resolver
     else:
         is_good = is_partial or scrubbed.rcode not in (REFUSED, NOTAUTH)
     if is_good:

@@ -16,12 +16,8 @@ from dns_node.zone.rrset import WireName
 DELEGATIONS_COST_MAX: Final = 200_000
 """What all delegations cost together: one each, and one for every name and address."""
 
-SILENT_MAX: Final = 100
+OUTSTANDING_MAX: Final = 100
 """Questions that wait at one cut whose servers are all silent."""
-OUTSTANDING_MAX: Final = 200
-OUTSTANDING_PER_S: Final = 10.0
-"""So many wait at one whose servers are known to be quick, more at slow ones: in a tenth of a
-second that many are answered."""
 FRUITLESS_PER_S: Final = 280.0
 """Questions in a second for names below one cut that may bring nothing …"""
 FRUITLESS_MAX: Final = 60.0
@@ -40,13 +36,15 @@ class Delegation:
     None when that is not known.  *is_forwarder*: resolvers,
     to be asked with RD for everything below, *in_parallel* of them at once.  *failures* counts
     how often in a row none of the servers gave an answer; the cut is left alone until
-    *failed_until_s* then.  *outstanding* questions wait for its servers; *fruitless* is how many
-    brought nothing, less those that time has forgiven until *fruitless_s*.
+    *failed_until_s* then.  *outstanding* questions wait for its servers, some always since
+    *busy_s*; *fruitless* is how many brought nothing, less those that time has forgiven until
+    *fruitless_s*.
     """
 
     __slots__ = (
         "absent",
         "apex",
+        "busy_s",
         "ds",
         "expires_s",
         "fruitless",
@@ -92,6 +90,7 @@ class Delegation:
         self.failures = 0
         self.failed_until_s = 0.0
         self.outstanding = 0
+        self.busy_s = 0.0
         self.fruitless = 0.0
         self.fruitless_s = 0.0
 
@@ -122,15 +121,15 @@ class Delegation:
             passed_s = now_s - self.fruitless_s
             if self.fruitless - passed_s * FRUITLESS_PER_S > FRUITLESS_MAX:
                 return True
-        outstanding = self.outstanding
-        if outstanding < SILENT_MAX:
+        if self.outstanding < OUTSTANDING_MAX:
             return False
-        if all(server.timeouts for server in self.servers):
-            return True
-        if outstanding < OUTSTANDING_MAX:
-            return False
-        slowest_s = max(server.rtt_s for server in self.servers)
-        return 0 <= slowest_s < outstanding / OUTSTANDING_MAX / OUTSTANDING_PER_S
+        return all(server.is_silent(self.busy_s, now_s) for server in self.servers)
+
+    def begin(self, now_s: float) -> None:
+        """A question begins to wait for its servers."""
+        if not self.outstanding:
+            self.busy_s = now_s
+        self.outstanding += 1
 
     def note_answer(self) -> None:
         """One of its servers gave an answer."""
@@ -171,17 +170,20 @@ class Delegations:
         return found
 
     def deepest(self, name: WireName, now_s: float) -> Delegation | None:
-        """Return the delegation of the deepest known cut at or above *name*."""
+        """Return the delegation of the deepest known cut at or above *name* that is good for
+        something, or is left alone for a while because it was not."""
         learnt, configured = self._learnt, self._configured
         offset = 0
         while True:
             suffix = name[offset:] if offset else name
             found = learnt.get(suffix)
             if found is not None:
-                if found.expires_s > now_s:
+                if found.expires_s <= now_s:
+                    self._forget(found)
+                elif not found.failures or found.failed_until_s > now_s:
                     found.is_used = True
                     return found
-                self._forget(found)
+                # Else its servers were of no use the last time: the zone above may know better.
             if configured and (found := configured.get(suffix)) is not None:
                 return found
             if not name[offset]:

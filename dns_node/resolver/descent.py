@@ -3,7 +3,7 @@
 from typing import Final
 
 from dns_node.resolver import priming
-from dns_node.resolver.addresses import A, servers_of
+from dns_node.resolver.addresses import servers_of
 from dns_node.resolver.cut import ask_cut
 from dns_node.resolver.delegation import Delegation, ds_question
 from dns_node.resolver.dnssec.verdict import Claim
@@ -59,9 +59,8 @@ def descend(
                 return NoData((), qname, None, (), Rank.ANSWER, 0), delegation, question
         else:
             inquiry.minimised += 1
-            asked = Question(name, A, question.qclass)
-            scrubbed = yield from ask_cut(
-                inquiry, delegation, asked, depth, avoided, is_partial=True
+            asked, scrubbed = yield from _ask_on_the_way(
+                inquiry, delegation, Question(name, 0, question.qclass), depth, avoided
             )
             match scrubbed:
                 case Referral():
@@ -95,6 +94,24 @@ def _deepest(inquiry: Inquiry, question: Question, local: Delegation | None) -> 
     if local is not None and (delegation is None or len(delegation.apex) <= len(local.apex)):
         return local
     return delegation
+
+
+def _ask_on_the_way(
+    inquiry: Inquiry,
+    delegation: Delegation,
+    about: Question,
+    depth: int,
+    avoided: frozenset[NameServer],
+) -> Part[tuple[Question, Scrubbed | None]]:
+    """Ask the servers of *delegation* about the name of *about*, of a type that tells nothing of
+    what is wanted; return what was asked and what was said."""
+    scrubbed = None
+    for qtype in inquiry.resolver.settings.minimised_types:
+        asked = Question(about.qname, qtype, about.qclass)
+        scrubbed = yield from ask_cut(inquiry, delegation, asked, depth, avoided, is_partial=True)
+        if scrubbed is not None:
+            break
+    return asked, scrubbed
 
 
 def accept(inquiry: Inquiry, above: Delegation, referral: Referral) -> Delegation:

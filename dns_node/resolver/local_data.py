@@ -35,7 +35,7 @@ def _delegation(inquiry: Inquiry, cut: Held, glue: tuple[Held, ...]) -> Delegati
     once."""
     names = cut.rrset.rdatas[: inquiry.resolver.settings.limits.name_servers_max]
     helds = tuple(held for held in glue if held.owner in names)
-    servers = servers_of(inquiry, helds)
+    servers = servers_of(inquiry, helds, is_ours=True)
     known = {held.owner for held in helds} if servers else set()
     pending = [name for name in names if name not in known]
     inquiry.step(f"a zone of ours delegates {name_text(cut.owner)}")

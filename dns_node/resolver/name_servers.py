@@ -14,6 +14,8 @@ from dns_node.zone.rrset import WireName
 SERVERS_MAX: Final = 20_000
 LAME_ZONES_MAX: Final = 16
 
+SILENCE_S: Final = 0.2
+"""No quick server says nothing for so long while it is asked a lot."""
 FIRST_TIMEOUT_S: Final = 0.4
 """How long a server that is not known is waited for."""
 TIMEOUT_MIN_S: Final = 0.25
@@ -67,9 +69,9 @@ class Family:
 class NameServer:
     """One address and port.  Times are in seconds of the clock that is passed in.
 
-    *timeouts* is how many asks in a row brought nothing, *failed_s* when the last of them failed.
-     *server_cookie* is what it gave last
-    (RFC 7873); *client_cookie* is made for it alone.
+    *timeouts* is how many asks in a row brought nothing, *failed_s* when the last of them failed;
+    *replied_s* when a reply came last.  *server_cookie* is what it gave last (RFC 7873);
+    *client_cookie* is made for it alone.
     """
 
     __slots__ = (
@@ -83,6 +85,7 @@ class NameServer:
         "mixes_case",
         "over_tcp_until_s",
         "paused_until_s",
+        "replied_s",
         "rtt_s",
         "rtt_variation_s",
         "server",
@@ -97,7 +100,7 @@ class NameServer:
         self.rtt_s = -1.0
         self.rtt_variation_s = 0.0
         self.timeouts = 0
-        self.failed_s = 0.0
+        self.failed_s = self.replied_s = 0.0
         self.paused_until_s = self.without_edns_until_s = self.over_tcp_until_s = 0.0
         self.lame_until_s: dict[WireName, float] | None = None
         self.client_cookie = self.server_cookie = b""
@@ -142,6 +145,13 @@ class NameServer:
         if self.timeouts >= TIMEOUTS_MAX:
             pause_s = PAUSE_S * (1 << min(self.timeouts - TIMEOUTS_MAX, 8))
             self.paused_until_s = now_s + min(pause_s, PAUSE_MAX_S)
+
+    def is_silent(self, since_s: float, now_s: float) -> bool:
+        """Say whether it has not replied to anything for longer than it takes, though there were
+        questions since *since_s*."""
+        if self.rtt_s < 0.0:
+            return self.timeouts > 0
+        return now_s - max(self.replied_s, since_s) > max(SILENCE_S, 2 * self.rtt_s)
 
     def note_lame(self, apex: WireName, now_s: float) -> None:
         """It does not serve the zone at *apex*, though the delegation says so."""

@@ -1,5 +1,6 @@
 """The resolver of one worker: its caches, and the resolutions that use them."""
 
+import ipaddress
 import math
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ import msgspec
 
 from dns_node.answer.sections import Sections
 from dns_node.resolver import chain
+from dns_node.resolver.addresses import is_of_this_host
 from dns_node.resolver.budget import Budget
 from dns_node.resolver.delegation import Delegation, Delegations
 from dns_node.resolver.dnssec.validator import Validator
@@ -71,6 +73,11 @@ class Resolver:
         """The cuts of recursion where forwarders do not answer, None where that is not wanted."""
         self.hint_addresses: dict[WireName, list[NameServer]] = {}
         self.hints = self._hints()
+        self.asks_itself = any(
+            is_of_this_host(ipaddress.ip_address(known.server.address).packed)
+            for known in self.hints.servers
+        )
+        """Whether name servers may be at this host: when the root servers are."""
         self._configure()
 
     def resolve(
@@ -152,6 +159,7 @@ class Resolver:
         if answered:
             known.answered += answered - 1
             known.note_reply(rtt_s)
+            known.replied_s = now_s
         for _ in range(min(failed, 2)):
             known.note_failure(now_s, now_s)
 

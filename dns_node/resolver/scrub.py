@@ -245,7 +245,9 @@ class _Scrubbing:
         if soa is None and not self.aliases and response.rcode == NOERROR:
             if (referral := self._referral()) is not None:
                 return referral
-            if not response.flags & AA and not self.is_forwarder:
+            # What is signed speaks for the zone, even without AA and SOA.
+            speaks = response.flags & AA or self._proofs()
+            if not self.is_forwarder and (not speaks or self._refers_upwards()):
                 return Lame("it refers to nobody below the zone, and does not speak for it")
         if soa is None and self.aliases:
             return self._alias(target)
@@ -254,12 +256,21 @@ class _Scrubbing:
         if response.rcode == YXDOMAIN:
             return Failure(YXDOMAIN)
         if not response.flags & AA and response.flags & RA and not self.is_forwarder:
-            return Lame("it answers as a resolver, not for the zone")
+            is_full = soa is not None
+            return Lame("it answers as a resolver, not for the zone", is_resolver=is_full)
         is_ranked = bool(response.flags & AA) and not self.is_forwarder and not self.aliases
         rank = Rank.AUTHORITY if is_ranked else Rank.ANSWER
         ttl_s = 0 if soa is None else negative_ttl_s(soa.rrset)
         kind = NxDomain if response.rcode == NXDOMAIN else NoData
         return kind(tuple(self.aliases), target, soa, self._proofs(), rank, ttl_s)
+
+    def _refers_upwards(self) -> bool:
+        """Say whether the authority section names the servers of a zone above ours."""
+        cut = self.cut
+        return any(
+            record.rrtype == _NS and record.owner != cut and is_subdomain(cut, record.owner)
+            for record in self.response.authority
+        )
 
     def _alias(self, target: WireName) -> Alias:
         return Alias(
@@ -325,7 +336,7 @@ class _Scrubbing:
         records = [
             record
             for record in self.response.additional
-            if record.rrtype in (_A, _AAAA) and record.owner in names and _may_ask(record.rdata)
+            if record.rrtype in (_A, _AAAA) and record.owner in names and may_ask(record.rdata)
         ]
         groups = _group(records, self.cut, self.question.qclass)
         found = []
@@ -335,7 +346,7 @@ class _Scrubbing:
         return tuple(found)
 
 
-def _may_ask(address: bytes) -> bool:
+def may_ask(address: bytes) -> bool:
     """Say whether *address* can be one host's: not unspecified, multicast or broadcast."""
     if len(address) == 4:
         return 0 < address[0] < 224

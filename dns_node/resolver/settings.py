@@ -74,7 +74,9 @@ class ResolverSettings(msgspec.Struct, frozen=True):
     at once in PARALLEL, where replies with *success_rcodes* end the asking; *hints* are (name,
     address) of root servers.  *trust_anchors* are DS or DNSKEY records (owner, type, rdata), empty
     for those of the root.  *accepts_sha1*: what SHA-1 signed is validated and not just insecure
-    (RFC 9905).  *synthesizes*: absent names are answered from proofs that were seen (RFC 8198).
+    (RFC 9905).  *minimised_types* are asked for on the way down (RFC 9156), the next where no
+    server says anything to the one before.  *synthesizes*: absent names are answered from proofs
+    that were seen (RFC 8198).
     """
 
     mode: Mode = Mode.RECURSIVE
@@ -89,6 +91,7 @@ class ResolverSettings(msgspec.Struct, frozen=True):
     does_ipv4: bool = True
     does_ipv6: bool = True
     minimises_qname: bool = True
+    minimised_types: tuple[int, ...] = (1,)
     mixes_case: bool = True
     has_cookies: bool = True
     validates: bool = True

@@ -10,7 +10,6 @@ from dns_node.resolver.delegation import (
     CUT_FAILURE_MAX_S,
     FRUITLESS_MAX,
     OUTSTANDING_MAX,
-    SILENT_MAX,
     Delegation,
     Delegations,
 )
@@ -103,19 +102,29 @@ def test_questions_that_bring_nothing_are_bounded_and_time_forgives_them():
 def test_at_silent_servers_fewer_questions_wait_than_at_slow_ones():
     delegation = cut(parse_name("a."))
     [known] = delegation.servers
-    delegation.outstanding = 10_000
-    assert not delegation.is_flooded(NOW_S), "nothing is known of it yet"
-    delegation.outstanding = SILENT_MAX
+    delegation.begin(NOW_S)
+    delegation.outstanding = 10 * OUTSTANDING_MAX
+    assert not delegation.is_flooded(NOW_S + 1), "nothing is known of it yet"
     known.note_failure(NOW_S, NOW_S)
-    assert delegation.is_flooded(NOW_S)
+    assert delegation.is_flooded(NOW_S + 1)
+    delegation.outstanding = OUTSTANDING_MAX - 1
+    assert not delegation.is_flooded(NOW_S + 1)
+
+
+def test_a_quick_server_is_silent_when_it_says_nothing_for_a_while_though_it_is_asked():
+    delegation = cut(parse_name("a."))
+    [known] = delegation.servers
     known.note_reply(0.001)
-    assert not delegation.is_flooded(NOW_S)
-    delegation.outstanding = OUTSTANDING_MAX
-    assert delegation.is_flooded(NOW_S)
+    known.replied_s = NOW_S - 3600
+    delegation.begin(NOW_S)
+    delegation.outstanding = 10 * OUTSTANDING_MAX
+    assert not delegation.is_flooded(NOW_S + 0.1)
+    assert delegation.is_flooded(NOW_S + 0.3)
+    known.replied_s = NOW_S + 0.29
+    assert not delegation.is_flooded(NOW_S + 0.3)
     for _ in range(200):
         known.note_reply(2.0)
-    delegation.outstanding = 10 * OUTSTANDING_MAX
-    assert not delegation.is_flooded(NOW_S), "two seconds each"
+    assert not delegation.is_flooded(NOW_S + 3), "two seconds each"
 
 
 labels = st.sampled_from([b"a", b"b", b"host", b"xyz"])

@@ -3,7 +3,9 @@
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
+import pytest
 
 from tests.resolver.test_resolution import small_world
 from tests.resolver.world import Host, Zone, question
@@ -88,6 +90,61 @@ def test_a_referral_upward_or_to_the_zone_itself_is_lame():
         played = world.play(world.resolver("192.0.2.1"), question("www.example."))
         assert played.rcode == "SERVFAIL"
         assert len(played.asked) <= 5
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "127.255.255.255", "0.0.0.0", "224.0.0.1"])
+def test_nobody_makes_us_ask_this_host_or_many_at_once(address):
+    world = small_world()
+    root = world.hosts["192.0.2.1"].zones[0]
+    for line in ("one. NS ns.one.", f"ns.one. A {address}", "two. NS host.example."):
+        root.add(line)
+    world.hosts["192.0.2.2"].zones[0].add(f"host.example. A {address}")
+    world.hosts[address] = Host([Zone("one.", "one. NS ns.one.\nwww.one. A 203.0.113.60\n")])
+    for asked in ("www.one.", "www.two."):
+        played = world.play(world.resolver("192.0.2.1"), question(asked))
+        assert played.rcode == "SERVFAIL"
+        assert not any(text.startswith(address) for text in played.asked)
+
+
+def test_where_the_root_is_at_this_host_all_servers_may_be():
+    world = small_world()
+    world.hosts["127.0.0.1"] = world.hosts["192.0.2.1"]
+    root = world.hosts["127.0.0.1"].zones[0]
+    for line in ("one. NS ns.one.", "ns.one. A 127.0.0.2"):
+        root.add(line)
+    world.hosts["127.0.0.2"] = Host([Zone("one.", "one. NS ns.one.\nwww.one. A 203.0.113.60\n")])
+    played = world.play(world.resolver("127.0.0.1"), question("www.one."))
+    assert played.addresses == ["203.0.113.60"]
+
+
+def test_a_part_of_the_name_is_asked_with_the_next_type_where_the_first_one_fails():
+    def fail(query, reply):
+        if query.question[0].rdtype == dns.rdatatype.A and len(query.question[0].name) == 2:
+            reply = dns.message.make_response(query)
+            reply.set_rcode(dns.rcode.SERVFAIL)
+        return reply
+
+    world = small_world()
+    world.hosts["192.0.2.1"].behave = fail
+    resolver = world.resolver("192.0.2.1", minimised_types=(1, 2))
+    played = world.play(resolver, question("www.example."))
+    assert played.addresses == ["203.0.113.1"]
+    assert played.asked[-3:] == [
+        "192.0.2.1 example. A", "192.0.2.1 example. NS", "192.0.2.2 www.example. A",
+    ]  # fmt: skip
+
+
+def test_a_server_that_knows_no_part_of_the_name_is_asked_for_the_whole():
+    def ignore(query, reply):
+        if len(query.question[0].name) == 3:
+            reply = dns.message.make_response(query)
+        return reply
+
+    world = small_world()
+    world.hosts["192.0.2.2"].zones[0].add("a.b.example. A 203.0.113.62")
+    world.hosts["192.0.2.2"].behave = ignore
+    played = world.play(world.resolver("192.0.2.1"), question("a.b.example."))
+    assert played.addresses == ["203.0.113.62"]
 
 
 def test_records_that_were_not_asked_for_are_not_kept():

@@ -371,6 +371,21 @@ def test_a_server_that_knows_nothing_is_lame():
     )
 
 
+def test_a_server_that_refers_upwards_speaks_for_nothing_whatever_it_says_of_itself():
+    upwards = "authority com 900 NS ns.com"
+    assert isinstance(told("www.example.com A", upwards, flags="AA"), Lame)
+    assert isinstance(told("www.example.com A", upwards, SOA, flags="AA"), NoData)
+    assert isinstance(told("www.example.com A", "authority net 900 NS ns.net", flags="AA"), NoData)
+
+
+def test_the_denial_of_a_resolver_may_do_when_it_is_whole():
+    for rcode in ("NOERROR", "NXDOMAIN"):
+        whole = told("www.example.com A", SOA, flags="RA", rcode=rcode)
+        assert isinstance(whole, Lame) and whole.is_resolver
+    bare = told("www.example.com A", flags="RA", rcode="NXDOMAIN")
+    assert isinstance(bare, Lame) and not bare.is_resolver
+
+
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "NOTAUTH"])
 def test_an_error_is_a_failure(rcode):
     found = told("www.example.com A", WWW, rcode=rcode)
