@@ -84,3 +84,8 @@ def test_a_file_that_is_no_object_ends_it_with_78(
         assert main(["resolver", "--scenario", str(path)]) == 78
     assert main(["resolver", "--scenario", str(tmp_path / "absent")]) == 78
     assert "absent" in capsys.readouterr().err
+
+
+def test_a_digest_that_does_not_fit_its_type_is_passed_over_and_not_refused() -> None:
+    [(_, rrtype, rdata)] = settings_of({"trust_anchors": ["a. IN DS 4711 13 2 abcd"]}).trust_anchors
+    assert (rrtype, rdata) == (43, bytes.fromhex("12670d02abcd"))

@@ -184,7 +184,7 @@ def _without_comment(line: str) -> str:
 
 def _parse_range(number: int, words: list[str], lines: _Lines) -> Range:
     try:
-        found = Range(int(words[1]), int(words[2]))
+        found = Range(int(words[1]), int(words[2]), words[3:])
     except (IndexError, ValueError):
         raise ScenarioError(f"line {number}: RANGE_BEGIN FIRST LAST") from None
     for number, words, _ in lines:

@@ -59,6 +59,8 @@ def parse(lines: list[str]) -> Settings:
             address = value.partition("@")[0]
             if zone is not None:
                 zone[1].append(address)
+            elif key == "forward-addr":
+                found.forwards.append((".", [address]))
             if key == "stub-addr" and (zone is None or zone[0] == "."):
                 found.root_hints.append((_root_name(comment), address))
         else:

@@ -103,6 +103,12 @@ def test_what_the_player_does_not_know_is_said_and_not_passed_over(
         changed(SMALL, before, after)
 
 
+def test_addresses_may_stand_beside_the_range_and_forwarders_without_a_zone() -> None:
+    read = changed(SMALL, "RANGE_BEGIN 0 100", "RANGE_BEGIN 0 100 192.0.2.77")
+    assert read.addresses()[0] == "192.0.2.77"
+    assert settings.parse(["forward-addr: 192.0.2.9"]).forwards == [(".", ["192.0.2.9"])]
+
+
 def test_settings_that_change_what_is_answered_are_not_passed_over() -> None:
     with pytest.raises(UnsupportedError, match="serve-expired"):
         settings.parse(["serve-expired: yes"])
