@@ -129,6 +129,7 @@ def test_when_no_server_answers_the_failure_is_remembered():
         world.hosts[host].is_dead = False
     world.now_s += 60
     assert world.play(resolver, question("x.wild.zone.test.")).rcode == "NOERROR"
+    assert resolver.delegations.find(question("zone.test.").qname, world.now_s).failures == 0
 
 
 def test_rfc8767_what_was_known_before_is_told_when_nobody_answers():
@@ -253,6 +254,26 @@ def test_two_zones_that_name_their_servers_in_each_other_end_in_servfail():
     assert len(played.asked) <= 8
     again = world.play(world.resolver("192.0.2.1"), question("other.one."))
     assert again.rcode == "SERVFAIL"
+
+
+def test_delegations_that_need_delegations_are_followed_to_a_depth_of_seven():
+    for levels, rcode in ((6, "NOERROR"), (9, "SERVFAIL")):
+        world = small_world()
+        root = world.hosts["192.0.2.1"].zones[0]
+        for level in range(levels):
+            root.add(f"zone{level}. NS ns.zone{level + 1}.")
+            zone = Zone(f"zone{level}.", f"zone{level}. NS ns.zone{level + 1}.")
+            zone.add(f"ns.zone{level}. A 192.0.2.{100 + level}")
+            zone.add(f"www.zone{level}. A 203.0.113.8")
+            world.hosts[f"192.0.2.{101 + level}"] = Host([zone])
+        root.add(f"zone{levels}. NS ns.zone{levels}.")
+        root.add(f"ns.zone{levels}. A 192.0.2.{100 + levels}")
+        last = Zone(f"zone{levels}.", f"ns.zone{levels}. A 192.0.2.{100 + levels}")
+        world.hosts[f"192.0.2.{100 + levels}"].zones.append(last)
+        played = world.play(world.resolver("192.0.2.1"), question("www.zone0."), wants_steps=True)
+        assert played.rcode == rcode
+        told = " ".join(step.text for step in played.resolution.steps)
+        assert ("too many delegations need delegations" in told) == (rcode == "SERVFAIL")
 
 
 def asked_of(world: World) -> list[str]:
