@@ -37,6 +37,9 @@ _NO_WAY: Final = ("network is unreachable", "cannot assign requested address")
 """In the reason of a failure: there is no way to any server of the family (ENETUNREACH,
 EADDRNOTAVAIL)."""
 
+_NOT_SENT: Final = "too many queries"
+"""How the reason begins when we have not even tried: that is no fault of the server."""
+
 _UDP, _TCP = Transport.UDP, Transport.TCP
 
 
@@ -193,6 +196,8 @@ def _take_failure(inquiry: Inquiry, name_server: NameServer, manner: Manner, eve
     if inquiry.steps is not None:
         reason = "no reply in time" if event.is_timeout else event.reason or "can't be asked"
         inquiry.step(f"{_shown(name_server, manner)}: {reason}")
+    if event.reason.startswith(_NOT_SENT):
+        return False
     if manner.transport is _UDP and event.near_misses:
         # Somebody guesses, or it changes the letters of the question.
         name_server.note_failure(now_s, manner.sent_s)

@@ -17,7 +17,7 @@ from dns_node.resolver.name_servers import (
     NameServers,
     choose,
 )
-from dns_node.resolver.question import Ask, Outcome, Replied, Server, Transport
+from dns_node.resolver.question import Ask, Failed, Outcome, Replied, Server, Transport
 from dns_node.resolver.settings import Limits
 from tests.resolver.test_resolution import small_world
 from tests.resolver.world import NOW_S, question
@@ -119,6 +119,21 @@ def test_rfc5452_ids_and_letters_differ_from_query_to_query():
         queries.append(world.play(world.resolver("192.0.2.1"), asked).asks[-1].query)
     assert len({query[:2] for query in queries}) > 35
     assert len({bytes(octet & 0x20 for octet in query[22:32]) for query in queries}) > 35
+
+
+def test_what_was_not_even_sent_is_no_fault_of_the_server():
+    world = small_world()
+    resolver = world.resolver("192.0.2.1")
+    resolution = resolver.resolve(question("www.example."), world.now_s)
+    actions = resolution.begin(world.now_s)
+    for _ in range(20):
+        [ask] = [action for action in actions if isinstance(action, Ask)] or [None]
+        if ask is None:
+            break
+        failed = Failed(ask.number, False, "too many queries wait for this server")
+        actions = resolution.feed(failed, world.now_s)
+    assert resolution.outcome.rcode == dns.rcode.SERVFAIL
+    assert not any(known.timeouts for known in resolver.name_servers)
 
 
 def test_an_event_of_no_ask_is_ignored():
