@@ -59,10 +59,7 @@ def compose(results: list[tuple[Script, dict[str, float]]]) -> str:
                 f"| {attack} | {limit.measure} | {_number(limit.most)} | {setting} "
                 f"| {_number(measured[limit.measure])} | {scenario if not number else ''} |"
             )
-    rows = [
-        f"| {attack} | {limit} | `{name}` in `{place}` |"
-        for attack, limit, place, name in ELSEWHERE
-    ]
+    rows = [f"| {attack} | {limit} | `{name}` |" for attack, limit, name in ELSEWHERE]
     return HEAD + "\n".join(lines) + "\n" + MORE + "\n".join(rows) + "\n"
 
 
