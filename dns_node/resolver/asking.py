@@ -37,7 +37,7 @@ _NO_WAY: Final = ("network is unreachable", "cannot assign requested address")
 """In the reason of a failure: there is no way to any server of the family (ENETUNREACH,
 EADDRNOTAVAIL)."""
 
-_NOT_SENT: Final = "too many queries"
+_NOT_SENT: Final = ("too many queries", "too many connections")
 """How the reason begins when we have not even tried: that is no fault of the server."""
 
 _UDP, _TCP = Transport.UDP, Transport.TCP
