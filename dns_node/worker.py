@@ -102,6 +102,7 @@ class Worker:
             )
             for item in start["udp"]
         ]
+        self._resolving.waiting = lambda: sum(udp.waiting() for udp in self._udp)
         self._tcp_sockets = [socket.socket(fileno=item["fd"]) for item in start["tcp"]]
         self._ports: list[Any] = []
         self._logs: dict[tuple[str, str], EventRing] = {}
@@ -176,6 +177,7 @@ class Worker:
             elif isinstance(reader, Reader | NativeReader):
                 reader.reopen()
                 reader.reset()
+            self._resolving.look_at_zones()
         except StoreError as error:
             self._report("no store to answer from", error)
 

@@ -33,6 +33,10 @@ _IP_PKTINFO: Final = 8
 _IPV6_PKTINFO: Final = 50
 _ANCILLARY_SIZE_OCTETS: Final = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(16)
 
+_SO_MEMINFO: Final = 55
+_DATAGRAM_COST_OCTETS: Final = 832
+"""What a small datagram that waits takes of the socket's buffer."""
+
 _QUERIES_UDP: Final = INDEX["queries_udp"]
 _REPLIES_UDP: Final = INDEX["replies_udp"]
 _BATCHES: Final = INDEX["batches"]
@@ -78,6 +82,11 @@ class UdpReader:
         for _ in range(LAST_BATCHES_MAX):
             if not self._answer_batch():
                 return
+
+    def waiting(self) -> int:
+        """Return about how many datagrams wait to be received."""
+        octets = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4)
+        return -(-int.from_bytes(octets, "little") // _DATAGRAM_COST_OCTETS)
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when it is closed."""

@@ -46,3 +46,16 @@ def test_a_fault_leaves_the_socket_watched(monkeypatch):
         reader.doRead()
         reactor.advance(1)
         assert reactor.readers == {reader} and reports == ["first", "second"]
+
+
+def test_what_waits_at_a_socket_is_counted_about():
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        reader = UdpReader(udp, Answering(Counters(), print), is_wildcard=False)
+        assert reader.waiting() == 0
+        for _ in range(100):
+            client.sendto(b"x" * 40, udp.getsockname())
+        assert 50 <= reader.waiting() <= 200

@@ -1,5 +1,8 @@
 """Our own zones as a resolution sees them, in the newest revision at each look."""
 
+from itertools import islice
+from typing import Final
+
 from dns_node.answer.lookup import look_up
 from dns_node.answer.query import REFUSED
 from dns_node.answer.sections import Sections
@@ -7,12 +10,35 @@ from dns_node.net.answering import Answering
 from dns_node.resolver.question import Question
 from dns_node.zone.rrset import WireName
 
+ZONES_MAX: Final = 2000
+"""Zones that are looked at after a change: there may be a million."""
+
 
 class LocalZones:
     """What `resolver.resolver.LocalData` asks for."""
 
     def __init__(self, answering: Answering):
         self._answering = answering
+        self._revision = -1
+        self._apexes: frozenset[WireName] = frozenset()
+
+    def have_changed(self) -> bool:
+        """Say whether a zone came or went since the last call, as far as that is looked at: what
+        is kept may lead into it."""
+        reader = self._answering.reader
+        if reader is None:
+            return False
+        reader.renew()
+        try:
+            revision = reader.revision()
+            if revision == self._revision:
+                return False
+            is_first, self._revision = self._revision < 0, revision
+            apexes = frozenset(apex for apex, _ in islice(reader.zones(), ZONES_MAX))
+        finally:
+            reader.reset()
+        before, self._apexes = self._apexes, apexes
+        return apexes != before and not is_first
 
     def enclosing(self, name: WireName) -> WireName | None:
         """Return the apex of our zone that encloses *name*, None when none does."""

@@ -1,5 +1,6 @@
 """The resolver of a worker with all that is around it: what the worker starts, sets and stops."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from dns_node.net.recursion.policy_settings import make_policy
 from dns_node.net.recursion.policy_tables import PolicyTables, policy_directory
 from dns_node.net.recursion.questions import Line, Questions
 from dns_node.net.recursion.settings import resolver_settings
+from dns_node.net.recursion.stages import Stage
 from dns_node.net.recursion.streams import Streams
 from dns_node.resolver.policy.name_servers import find_name_servers
 from dns_node.resolver.policy.policy import Policy
@@ -59,6 +61,9 @@ class Resolving:
             self._keeping = Keeping(data_directory, worker, clock, answering.report)
         self.is_persistent = False
         self._tending: Line | None = None
+        self._listener = Stage(answering.counters, "listener")
+        self.waiting: Callable[[], int] = lambda: 0
+        """How many datagrams of clients wait to be received."""
         self._policy_section: tuple[PolicySection, tuple[RouteSection, ...]] | None = None
         self._tables: PolicyTables | None = None
         self._clock = clock
@@ -106,6 +111,12 @@ class Resolving:
         """The native core is gone: Python keeps the replies from here on."""
         if self._settings is not None:
             self._use_messages(self._settings, True)
+
+    def look_at_zones(self) -> None:
+        """Forget kept replies when a zone of ours came or went: those to questions outside may
+        hold aliases that lead into it."""
+        if self.pipeline is not None and self.pipeline.zones.have_changed():
+            self._forget_messages()
 
     @property
     def now_s(self) -> float:
@@ -212,6 +223,8 @@ class Resolving:
         """What else is done with each sweep of the janitor."""
         if self._tables is not None:
             self._tables.check()
+        self.look_at_zones()
+        self._listener.wait(self.waiting())
         pipeline = self.pipeline
         if pipeline is not None and self._answering.counters.numbers[_QUESTIONS]:
             # A node that nobody asks for anything asks nobody for anything.

@@ -25,10 +25,10 @@ def own_zones(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def best_data_path():
+@pytest.fixture(scope="module", autouse=True)
+def data_path():
     """Have the workers of a module's tests answer natively where that can be: one way is enough for
-    what takes long."""
+    most; `test_resolving` goes both."""
     try:
         load_core({})
         chosen = NATIVE

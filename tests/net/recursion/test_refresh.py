@@ -2,16 +2,9 @@
 
 import time
 
-import pytest
-
 from tests.net.recursion.clients import addresses, ask, until
 from tests.net.recursion.upstream import Upstream, stub
 from tests.net.worker_process import WorkerProcess
-
-
-@pytest.fixture(scope="module", autouse=True)
-def data_path(best_data_path):
-    return best_data_path
 
 
 def test_a_used_answer_is_asked_for_again_before_it_ends(own_zones):

@@ -18,11 +18,6 @@ from tests.net.worker_process import WorkerProcess
 NAME = "dns.upstream.test-zone"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def data_path(best_data_path):
-    return best_data_path
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """Return the file of a certificate for NAME, and its key, that SSL_CERT_FILE trusts."""

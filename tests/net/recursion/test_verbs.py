@@ -19,11 +19,6 @@ A, AAAA = 1, 28
 _tokens = itertools.count(1)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def data_path(best_data_path):
-    return best_data_path
-
-
 @pytest.fixture()
 def pair(tmp_path):
     """Return a server and a worker that resolves by it."""

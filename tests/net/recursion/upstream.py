@@ -41,8 +41,8 @@ class Upstream:
     """Answers on a port of its own, over UDP and TCP: names beginning with `no` don't exist, every
     other has an address.
 
-    *delay_s* passes before each reply; None: nothing is answered.  *asked* are (qname, type) in
-    their order, *in_flight_max* the most that were unanswered at once.
+    *delay_s* passes before each reply; None: nothing is answered.  While it *holds*, replies wait.
+    *asked* are (qname, type) in their order, *in_flight_max* the most that were unanswered at once.
     """
 
     def __init__(self, delay_s=0.0, ttl_s=60, rcode=0, truncates=False):
@@ -51,6 +51,7 @@ class Upstream:
         self.ports = []
         self.over_tcp = 0
         self.address = "192.0.2.1"
+        self.holds = False
         self.in_flight = self.in_flight_max = 0
         self._lock = threading.Lock()
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -129,7 +130,7 @@ class Upstream:
                     if self.delay_s is not None:
                         reply = self.reply_to(query).to_wire()
                         self._waiting.append((time.monotonic() + self.delay_s, reply, peer))
-            while self._waiting and self._waiting[0][0] <= time.monotonic():
+            while not self.holds and self._waiting and self._waiting[0][0] <= time.monotonic():
                 _, reply, peer = self._waiting.pop(0)
                 self.in_flight -= 1
                 with contextlib.suppress(OSError):
