@@ -12,7 +12,7 @@ import msgspec
 from dns_node.resolver.budget import Budget
 from dns_node.resolver.dnssec.anchors import Anchors, NegativeAnchors
 from dns_node.resolver.dnssec.delegation import choose, matching_keys
-from dns_node.resolver.dnssec.denial import Absence
+from dns_node.resolver.dnssec.denial import Absence, Proof
 from dns_node.resolver.dnssec.keys import Algorithms, ZoneKey
 from dns_node.resolver.dnssec.proofs import Proofs, collect, signer_of, signer_of_proofs
 from dns_node.resolver.dnssec.records import (
@@ -44,6 +44,9 @@ RENEW_AFTER_S = 30.0
 says (a key was replaced), but not more often than this."""
 
 NSECS_MAX = 8
+
+NAMES_NOTED_MAX = 4
+"""Names below a zone that are looked for in proofs that were not asked for."""
 
 
 class Knowledge(msgspec.Struct):
@@ -93,12 +96,35 @@ class Chain:
             code, text = ErrorCode.NEGATIVE_TRUST_ANCHOR, f"at {name_text(negative)}"
             error = ExtendedError(code, text)
             return Trust(zone, Security.INSECURE, self.now_s, self.now_s, error=error)
-        known = self._found.get(zone) or self.knowledge.trusts.find(zone, self.now_s)
+        known = self.known(zone)
         if known is not None:
             is_doubtful = is_claimed and not known.is_cut
             if not is_doubtful or self.now_s - known.made_s < RENEW_AFTER_S:
                 return known
         return (yield from self._find_out(zone, anchor, above, is_fresh=known is not None))
+
+    def known(self, zone: WireName) -> Trust | None:
+        """Return what was found out of *zone* before."""
+        return self._found.get(zone) or self.knowledge.trusts.find(zone, self.now_s)
+
+    def note_delegation(self, name: WireName, proofs: Proofs) -> bool:
+        """Return whether *proofs* show an insecure delegation at or above *name*, and keep it."""
+        names = list(_between(proofs.zone, name))[:NAMES_NOTED_MAX]
+        rounds = max((record.iterations + 1 for record in proofs.nsec3s), default=0)
+        cost = rounds * len(names) * (len(names) + 3)
+        if not proofs.held or cost > self.budget.limits.nsec3_hashes_max - self.budget.hashes:
+            # It would be good to know, but is not needed: the rest of the question goes first.
+            return False
+        for below in names:
+            known = self.known(below)
+            if known is not None and known.is_cut:
+                return False
+            proof = proofs.absence(below, DS, self.budget)
+            if proof is not None and _is_insecure_cut(proof):
+                ttl_s = min(held.rrset.ttl_s for held in proofs.held)
+                self._keep(self._insecure(below, ttl_s))
+                return True
+        return False
 
     def renew(self, trust: Trust) -> Generator[Need, Claim | None, Trust]:
         """Find out anew what there is to know of a zone, if the last time was not just now."""
@@ -265,7 +291,7 @@ class Chain:
         if proof.is_too_costly:
             error = ExtendedError(ErrorCode.UNSUPPORTED_NSEC3_ITERATIONS, name_text(trust.zone))
             return self._insecure(zone, ttl_s, error)
-        if proof.is_opt_out or (proof.absence is Absence.TYPE and proof.is_cut):
+        if _is_insecure_cut(proof):
             return self._insecure(zone, ttl_s)
         return self._no_cut(zone, ttl_s)
 
@@ -342,6 +368,13 @@ class Chain:
 
     def _failure_ttl_s(self) -> float:
         return min(max(1.0, self.knowledge.failure_ttl_s), FAILURE_TTL_S_MAX)
+
+
+def _is_insecure_cut(proof: Proof) -> bool:
+    """Return whether *proof*, of the absence of a DS, shows a zone cut that is not signed."""
+    if proof.is_too_costly:
+        return False
+    return proof.is_opt_out or (proof.absence is Absence.TYPE and proof.is_cut)
 
 
 def _between(apex: WireName, name: WireName) -> Iterator[WireName]:

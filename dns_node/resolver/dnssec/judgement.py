@@ -49,7 +49,7 @@ class Judgement:
         self._chain, self._claim = chain, claim
         self._errors: list[ExtendedError] = []
         self._proofs: dict[WireName, Proofs] = {}
-        self._wildcard_proofs: list[Held] = []
+        self._beside: list[Held] = []
         self._is_wildcard = False
         self.wildcards: list[tuple[WireName, WireName, Held]] = []
 
@@ -73,7 +73,9 @@ class Judgement:
             before = answer[-1] if answer else None
             answer.append((yield from self._positive(held, before)))
         security = min((held.security for held in answer), default=Security.SECURE)
-        authority = tuple(self._wildcard_proofs)
+        if claim.is_open and claim.authority:
+            yield from self._delegation_beside(_end_of_aliases(claim))
+        authority = tuple(self._beside)
         rcode, denial_zone = claim.rcode, None
         target = _denied_name(claim)
         if target is not None:
@@ -140,12 +142,23 @@ class Judgement:
             # What lies below a wildcard is not there to be redirected (RFC 4592 section 4.4).
             raise _Refused(ErrorCode.BOGUS, f"the DNAME at {name_text(held.owner)} is a wildcard's")
         self._is_wildcard = True
-        self._wildcard_proofs.extend(proofs.held)
+        self._beside.extend(proofs.held)
         self._note(proof, trust)
         if proof.is_opt_out:
             return _with(held, Security.INSECURE)
         self.wildcards.append((trust.zone, wildcard, held))
         return held
+
+    def _delegation_beside(self, target: WireName) -> Generator[Need, Claim | None, None]:
+        """Take note of the proof, beside an alias, that its *target* lies below an insecure
+        delegation: a server of both zones may never tell again."""
+        signer = signer_of_proofs(self._claim.authority, target)
+        trust = self._chain.known(signer) if signer is not None else None
+        if trust is None or trust.security is not Security.SECURE:
+            return
+        proofs = yield from self._proofs_of(trust)
+        if self._chain.note_delegation(target, proofs):
+            self._beside.extend(proofs.held)
 
     # What there is not.
 
@@ -223,14 +236,18 @@ def _denied_name(claim: Claim) -> WireName | None:
     """Return the name of which *claim* says that there is nothing (of the type), None for none."""
     if claim.answer and (claim.is_open or claim.rcode == RCODE_YXDOMAIN):
         return None
-    qtype = claim.question.qtype
-    name = claim.question.qname
+    name, qtype = _end_of_aliases(claim), claim.question.qtype
     for held in claim.answer:
-        if held.owner != name:
-            continue
-        if held.rrset.rrtype == qtype or qtype == ANY:
+        if held.owner == name and (held.rrset.rrtype == qtype or qtype == ANY):
             return None
-        if held.rrset.rrtype == CNAME:
+    return name
+
+
+def _end_of_aliases(claim: Claim) -> WireName:
+    """Return the name at which the alias chain of *claim* ends."""
+    name, qtype = claim.question.qname, claim.question.qtype
+    for held in claim.answer:
+        if held.owner == name and held.rrset.rrtype == CNAME and qtype not in (CNAME, ANY):
             name = first_name(held.rrset.rdatas[0])
     return name
 

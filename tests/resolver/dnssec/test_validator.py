@@ -471,3 +471,24 @@ def test_the_chain_of_trust_can_be_told():
     world.validator.negative_anchors.add(sub)
     assert "negative trust anchor un.example." in world.validator.explain(sub, NOW_S)
     assert tree(validates=False).validator.explain(sub, NOW_S) == ("nothing is validated",)
+
+
+def test_the_proof_of_an_insecure_delegation_beside_an_alias_is_remembered():
+    """Servers of both zones, or forwarders, may send it there and nowhere else."""
+    for denial in ("nsec", "nsec3"):
+        world = tree(denial)
+        claim = world.said(question("away.example.", "A"))
+        proofs = world.zones[1].referral(b"\2un\7example\0").authority
+        claim = msgspec.structs.replace(claim, authority=proofs)
+        verdict = world.validate(claim)
+        assert verdict.security is Security.SECURE
+        assert verdict.authority == tuple(
+            msgspec.structs.replace(held, security=Security.SECURE) for held in proofs
+        )
+        world.asked.clear()
+        assert world.security("www.un.example.") is Security.INSECURE
+        assert world.asked == []
+        # Of a signed one, or of an alias without it, there is nothing to remember.
+        other = world.said(question("alias.example.", "A"))
+        other = msgspec.structs.replace(other, authority=proofs, is_open=True)
+        assert world.validate(other).authority == ()
