@@ -109,6 +109,13 @@ class Resolution:
             return self._end(end.value)
         except BudgetExceeded as error:  # a part that has no answer to that itself
             return self._end(Outcome(SERVFAIL, errors=(ExtendedError(OTHER_ERROR, str(error)),)))
+        except Exception:
+            # A fault of ours: whoever drives the resolution answers for it.
+            self.is_over = True
+            for name_server in inquiry.open.values():
+                name_server.in_flight -= 1
+            inquiry.open.clear()
+            raise
         actions = inquiry.actions
         inquiry.actions = []
         if not inquiry.open:

@@ -4,6 +4,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.rdatatype
 import dns.rrset
 import pytest
 
@@ -188,3 +189,50 @@ def test_ten_aliases_are_followed_and_no_more():
     resolver = world.resolver("192.0.2.1")
     assert world.play(resolver, question("n20.zone.test.")).addresses == ["203.0.113.99"]
     assert world.play(world.resolver("192.0.2.1"), question("n18.zone.test.")).rcode == "SERVFAIL"
+
+
+def test_thirty_referrals_are_followed_for_one_question_and_no_more():
+    for levels, rcode in ((28, "NOERROR"), (34, "SERVFAIL")):
+        world = small_world()
+        above, apex = world.hosts["192.0.2.1"].zones[0], ""
+        for level in range(levels):
+            apex = f"d{level}.{apex}"
+            address = f"10.0.0.{level}"
+            zone = Zone(apex, f"{apex} NS ns.{apex}\nns.{apex} A {address}\n")
+            above.add(f"{apex} NS ns.{apex}")
+            above.add(f"ns.{apex} A {address}")
+            world.hosts[address] = Host([zone])
+            above = zone
+        above.add(f"www.{apex} A 203.0.113.30")
+        resolver = world.resolver("192.0.2.1", minimises_qname=False)
+        played = world.play(resolver, question(f"www.{apex}"))
+        assert played.rcode == rcode
+        told = [error.text for error in played.outcome.errors]
+        assert any("referrals_max" in text for text in told) == (rcode == "SERVFAIL")
+
+
+def test_a_server_that_does_not_know_ds_refers_to_the_child_and_means_that_there_is_none():
+    def old(query, reply):
+        if query.question[0].rdtype != dns.rdatatype.DS:
+            return reply
+        reply = dns.message.make_response(query)
+        reply.authority.append(rrset("zone.test.", "NS", "ns1.zone.test."))
+        return reply
+
+    world = small_world()
+    world.hosts["192.0.2.3"].behave = old
+    played = world.play(world.resolver("192.0.2.1"), question("zone.test.", "DS"))
+    assert played.rcode == "NOERROR"
+    assert played.outcome.answer == ()
+    assert not any(each.startswith(("192.0.2.4", "192.0.2.5")) for each in played.asked)
+
+
+def test_a_delegation_is_believed_for_a_day_at_most():
+    world = small_world()
+    root = world.hosts["192.0.2.1"].zones[0]
+    root.nodes.pop(dns.name.from_text("example."))
+    root.add("example. 31536000 NS ns.example.")
+    resolver = world.resolver("192.0.2.1")
+    world.play(resolver, question("www.example."))
+    cut = resolver.delegations.find(question("example.").qname, world.now_s)
+    assert cut.expires_s - world.now_s <= 86_400
