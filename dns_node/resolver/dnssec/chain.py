@@ -176,6 +176,7 @@ class Chain:
         """Check the NSEC and NSEC3 RRsets of *authority* that *trust*'s zone signed."""
         left = {NSEC: NSECS_MAX, NSEC3: self.budget.limits.nsec3_per_answer_max}
         good, failures = [], 0
+        error: ErrorCode | None = None
         for held in authority:
             rrtype = held.rrset.rrtype
             if not left.get(rrtype) or signer_of(held, preferred=trust.zone) != trust.zone:
@@ -186,10 +187,10 @@ class Chain:
             if checked.held is not None and checked.wildcard is None:
                 good.append(checked.held)
                 continue
-            failures += 1
+            failures, error = failures + 1, checked.error
             if failures >= self.budget.limits.failures_per_rrset_max:
                 break
-        return collect(trust.zone, good, failures)
+        return collect(trust.zone, good, error)
 
     # How it is found out.
 
@@ -249,7 +250,7 @@ class Chain:
         if trust.security is not Security.SECURE:
             return self._inherited(zone, trust)
         if signer is None:
-            return self._bogus(zone, ErrorCode.NSEC_MISSING, "nothing proves that it has no DS")
+            return self._bogus(zone, ErrorCode.RRSIGS_MISSING, "nothing proves that it has no DS")
         return (yield from self._no_delegations(zone, claim, trust))
 
     def _signing(
@@ -286,7 +287,8 @@ class Chain:
         proofs = yield from self.check_proofs(claim.authority, trust)
         proof = proofs.absence(zone, DS, self.budget)
         if proof is None:
-            return self._bogus(zone, ErrorCode.NSEC_MISSING, "nothing proves that it has no DS")
+            code = proofs.error or ErrorCode.NSEC_MISSING
+            return self._bogus(zone, code, "nothing proves that it has no DS")
         ttl_s = min(held.rrset.ttl_s for held in proofs.held)
         if proof.is_too_costly:
             error = ExtendedError(ErrorCode.UNSUPPORTED_NSEC3_ITERATIONS, name_text(trust.zone))

@@ -137,7 +137,7 @@ class Judgement:
         proof = proofs.wildcard(held.owner, wildcard, self._chain.budget)
         if proof is None:
             text = f"nothing proves that {name_text(held.owner)} does not exist itself"
-            raise _Refused(self._unproved(), text)
+            raise _Refused(self._unproved(proofs), text)
         if held.rrset.rrtype == DNAME:
             # What lies below a wildcard is not there to be redirected (RFC 4592 section 4.4).
             raise _Refused(ErrorCode.BOGUS, f"the DNAME at {name_text(held.owner)} is a wildcard's")
@@ -175,7 +175,7 @@ class Judgement:
             return trust, None, tuple(_with(held, Security.INSECURE) for held in claim.authority)
         what = f"{name_text(target)} TYPE{qtype}"
         if signer is None:
-            raise _Refused(ErrorCode.NSEC_MISSING, f"nothing proves the absence of {what}")
+            raise _Refused(ErrorCode.RRSIGS_MISSING, f"nothing proves the absence of {what}")
         soa = [held for held in claim.authority if held.rrset.rrtype == SOA]
         kept: list[Held] = []
         for held in soa[:1]:
@@ -186,7 +186,7 @@ class Judgement:
         proofs = yield from self._proofs_of(trust)
         proof = proofs.absence(target, qtype, chain.budget)
         if proof is None:
-            raise _Refused(self._unproved(), f"nothing proves the absence of {what}")
+            raise _Refused(self._unproved(proofs), f"nothing proves the absence of {what}")
         is_of_name = proof.absence is Absence.NAME or proof.is_too_costly
         if claim.rcode == RCODE_NXDOMAIN and not is_of_name and proof.is_opt_out:
             # There may be a wildcard, of which the record was left out.
@@ -220,8 +220,10 @@ class Judgement:
             self._proofs[trust.zone] = found
         return found
 
-    def _unproved(self) -> ErrorCode:
+    def _unproved(self, proofs: Proofs) -> ErrorCode:
         """Return what to say where nothing proves an absence: no proof came, or none that does."""
+        if proofs.error is not None:
+            return proofs.error
         if any(held.rrset.rrtype in (NSEC, NSEC3) for held in self._claim.authority):
             return ErrorCode.BOGUS
         return ErrorCode.NSEC_MISSING

@@ -19,6 +19,7 @@ from dns_node.resolver.dnssec.records import (
     parse_nsec3,
 )
 from dns_node.resolver.dnssec.signature import parse_signatures
+from dns_node.resolver.dnssec.verdict import ErrorCode
 from dns_node.resolver.question import Held
 from dns_node.zone.names import is_subdomain, parent
 from dns_node.zone.rrset import WireName
@@ -60,13 +61,14 @@ def signer_of_proofs(
 
 
 class Proofs(msgspec.Struct, frozen=True, gc=False):
-    """NSEC and NSEC3 records of *zone* whose signatures are good, and their RRsets."""
+    """NSEC and NSEC3 records of *zone* whose signatures are good, and their RRsets.  *error* is
+    what is wrong with the signature of another, None when there is none."""
 
     zone: WireName
     nsecs: tuple[Nsec, ...] = ()
     nsec3s: tuple[Nsec3, ...] = ()
     held: tuple[Held, ...] = ()
-    failures: int = 0
+    error: ErrorCode | None = None
 
     def absence(self, qname: WireName, qtype: int, budget: Budget) -> Proof | None:
         """Return what is proved about *qname* and *qtype*, None for nothing."""
@@ -91,7 +93,7 @@ class Proofs(msgspec.Struct, frozen=True, gc=False):
         return Nsec3Proofs(self.zone, self.nsec3s, budget).permits_wildcard(qname, wildcard)
 
 
-def collect(zone: WireName, checked: Iterable[Held], failures: int = 0) -> Proofs:
+def collect(zone: WireName, checked: Iterable[Held], error: ErrorCode | None = None) -> Proofs:
     """Return the proofs in RRsets of *zone* whose signatures are good.
 
     An NSEC whose owner or next name is not in the zone, an NSEC3 that is not right below its apex,
@@ -111,4 +113,4 @@ def collect(zone: WireName, checked: Iterable[Held], failures: int = 0) -> Proof
         except BadRecord:
             continue
         held.append(each)
-    return Proofs(zone, tuple(nsecs), tuple(nsec3s), tuple(held), failures)
+    return Proofs(zone, tuple(nsecs), tuple(nsec3s), tuple(held), error)

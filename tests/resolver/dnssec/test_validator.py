@@ -147,7 +147,7 @@ def unsigned(claim: Claim) -> Claim:
     [
         ("www.example.", ErrorCode.RRSIGS_MISSING),
         ("alias.example.", ErrorCode.RRSIGS_MISSING),
-        ("nx.example.", ErrorCode.NSEC_MISSING),
+        ("nx.example.", ErrorCode.RRSIGS_MISSING),
         ("www.sub.example.", ErrorCode.RRSIGS_MISSING),
     ],
 )
@@ -492,3 +492,25 @@ def test_the_proof_of_an_insecure_delegation_beside_an_alias_is_remembered():
         other = world.said(question("alias.example.", "A"))
         other = msgspec.structs.replace(other, authority=proofs, is_open=True)
         assert world.validate(other).authority == ()
+
+
+@pytest.mark.parametrize("denial", ["nsec", "nsec3"])
+def test_the_error_says_what_is_wrong_with_a_proof(denial):
+    world = tree(denial)
+    example = world.zones[1]
+    claim = world.said(question("nx.example.", "A"))
+    soa, *proofs = claim.authority
+
+    def code(authority) -> int:
+        verdict = world.validate(msgspec.structs.replace(claim, authority=tuple(authority)))
+        assert verdict.security is Security.BOGUS
+        return verdict.errors[0].code
+
+    assert code([soa]) == ErrorCode.NSEC_MISSING
+    assert code([soa, proofs[0]]) == ErrorCode.BOGUS
+    assert code([]) == ErrorCode.RRSIGS_MISSING
+    old = SignedZone(
+        "example.", example.lines, denial=denial, children=example.children,
+        expiration_s=NOW_S - 1,
+    )  # fmt: skip
+    assert code([soa, *old.claim("nx.example.", 1).authority[1:]]) == ErrorCode.SIGNATURE_EXPIRED
