@@ -23,6 +23,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import dns.dnssectypes
 import dns.exception
 import dns.rdatatype
 import dns.zonefile
@@ -143,7 +144,8 @@ def settings_of(scenario: dict[str, Any]) -> ResolverSettings:
             accepts_sha1=True,
             trust_anchors=anchors,
             negative_anchors=tuple(map(wire_name, scenario.get("domain_insecure") or ())),
-            cache=CacheSettings(has_prefetch=False, stale_max_s=0),
+            # Others keep it for a moment, and scenarios count on it.
+            cache=CacheSettings(has_prefetch=False, stale_max_s=0, bare_negative_ttl_s=5),
         )
     except (KeyError, TypeError, ValueError, dns.exception.DNSException) as error:
         raise InputError([Problem("the scenario", f"{_why(error)}.", "")]) from None
@@ -169,7 +171,8 @@ def _anchors(lines: Iterable[str]) -> Iterator[tuple[WireName, int, bytes]]:
         if "DS" in types:
             # By hand: a digest that does not fit its type is to be passed over, not refused.
             tag, algorithm, kind, *digest = words[types.index("DS") + 2 :]
-            head = int(tag).to_bytes(2, "big") + bytes((int(algorithm), int(kind)))
+            number = dns.dnssectypes.Algorithm.make(algorithm)
+            head = int(tag).to_bytes(2, "big") + bytes((number, int(kind)))
             rdata = head + bytes.fromhex("".join(digest))
             yield wire_name(words[0]), int(dns.rdatatype.DS), rdata
         elif "DNSKEY" in types:

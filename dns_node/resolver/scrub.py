@@ -114,6 +114,20 @@ def _group(records: Iterable[Record], cut: WireName, qclass: int) -> _Groups:
     return groups
 
 
+def _adopt_signatures(groups: _Groups, records: Iterable[Record]) -> None:
+    """Give RRsets without signatures those that stand among *records*, in another section: what
+    they are worth is for who checks them to say."""
+    adopting: set[tuple[WireName, int]] = set()
+    for record in records:
+        if record.rrtype == _RRSIG:
+            key = record.owner, record.rdata[0] << 8 | record.rdata[1]
+            group = groups.get(key)
+            if group is not None and (key in adopting or not group.signatures):
+                adopting.add(key)
+                group.signatures.append(record.rdata)
+                group.ttl_s = min(group.ttl_s, record.ttl_s)
+
+
 def _held(owner: WireName, rrtype: int, group: _Group) -> Held:
     return Held(owner, RRset(rrtype, group.ttl_s, _sorted(group.rdatas), _sorted(group.signatures)))
 
@@ -143,6 +157,7 @@ class _Scrubbing:
         self.response, self.question, self.cut = response, question, cut
         self.is_forwarder, self.believes_dname = is_forwarder, is_spoof_proof
         self.groups = _group(response.answer, cut, question.qclass)
+        _adopt_signatures(self.groups, response.additional)
         self.authority: _Groups = {}
         self.aliases: list[Held] = []
 
@@ -241,6 +256,7 @@ class _Scrubbing:
         ):
             return self._alias(target)
         self.authority = _group(response.authority, self.cut, question.qclass)
+        _adopt_signatures(self.authority, response.additional)
         soa = self._soa(target)
         if soa is None and not self.aliases and response.rcode == NOERROR:
             if (referral := self._referral()) is not None:

@@ -55,6 +55,17 @@ def test_rfc2181_5_2_an_rrset_has_the_least_ttl_of_its_records_and_no_record_twi
     assert len(only.rrset.rdatas) == 2 and len(only.rrset.signatures) == 1
 
 
+def test_signatures_are_found_in_the_additional_section_too_unless_there_are_some_in_place():
+    strayed = "additional www.example.com 100 " + SIGNATURE.format("A")
+    [only] = told("www.example.com A", WWW, strayed).answer
+    assert len(only.rrset.signatures) == 1 and only.rrset.ttl_s == 100
+    in_place = "answer www.example.com 300 " + SIGNATURE.format("A").replace("AAAA", "BBBB")
+    [only] = told("www.example.com A", WWW, in_place, strayed).answer
+    assert len(only.rrset.signatures) == 1 and only.rrset.ttl_s == 300
+    [only] = told("www.example.com A", WWW, strayed.replace("www", "mail")).answer
+    assert only.rrset.signatures == ()
+
+
 def test_what_the_question_does_not_need_is_dropped():
     found = told(
         "www.example.com A", WWW,

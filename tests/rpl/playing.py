@@ -168,8 +168,9 @@ async def play(scenario: Scenario, resolver: str, folder: Path) -> Result:
         clock = resolvers.Clock(folder / "clock", offset_s)
         environment = clock.environment()
     addresses = scenario.addresses()
-    for _, root in told.root_hints:
-        addresses += [] if root in addresses else [root]
+    asked = [root for _, root in told.root_hints]
+    asked += [one for _, servers in (*told.stubs, *told.forwards) for one in servers]
+    addresses += [one for one in dict.fromkeys(asked) if one not in addresses]
     asking = [step.address for step in scenario.steps if step.kind == "QUERY" and step.address]
     _add_addresses([*addresses, *dict.fromkeys(one for one in asking if one not in addresses)])
     network = Network(scenario)
