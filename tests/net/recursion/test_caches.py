@@ -14,6 +14,8 @@ from tests.net.recursion.conftest import OURS
 from tests.net.recursion.upstream import Upstream, stub
 from tests.net.worker_process import WorkerProcess, fill
 
+KEPT = {"persistent": True}
+
 
 def test_what_is_over_goes_without_being_asked_for(own_zones):
     with (
@@ -40,12 +42,12 @@ def test_when_all_servers_are_silent_an_old_answer_is_given_and_says_so(own_zone
 def test_what_was_learnt_lives_on_over_a_restart(tmp_path):
     fill(tmp_path, zone_from_text("ours.", OURS, 1))
     with Upstream() as server:
-        with WorkerProcess(tmp_path, **stub(server)) as worker:
+        with WorkerProcess(tmp_path, **stub(server, cache=KEPT)) as worker:
             for number in range(30):
                 ask(worker, f"n{number}.example.")
             assert worker.terminate() == 0
         asked = len(server.asked)
-        with WorkerProcess(tmp_path, **stub(server)) as worker:
+        with WorkerProcess(tmp_path, **stub(server, cache=KEPT)) as worker:
             for number in range(30):
                 assert addresses(ask(worker, f"n{number}.example.")) == ["192.0.2.1"]
             assert len(server.asked) == asked
@@ -56,7 +58,7 @@ def test_a_cache_file_that_is_damaged_is_no_reason_not_to_start(tmp_path):
     (tmp_path / "resolver").mkdir()
     (tmp_path / "resolver" / "cache-0").write_bytes(b"dns-node RRset cache 1\n" + b"\xff" * 100)
     (tmp_path / "resolver" / "trust-anchors-0").write_bytes(b"nonsense")
-    settings = stub(server := Upstream(), validation=True)
+    settings = stub(server := Upstream(), validation=True, cache=KEPT)
     with server, WorkerProcess(tmp_path, **settings) as worker:
         assert ask(worker, "www.ours.").answer
 

@@ -19,7 +19,9 @@ SOA = "example. 60 SOA . . 1 2 3 4 60"
 
 
 def section(**keys):
-    """Return the settings of a worker that resolves for this machine by *keys*."""
+    """Return the settings of a worker that resolves for this machine by *keys*, and that leaves
+    nothing to the next one unless they say so."""
+    keys["cache"] = {"persistent": False, **keys.get("cache", {})}
     plain = json.loads(msgspec.json.encode(read({"validation": False, **keys})))
     return {"recursion": {"clients": ["127.0.0.0/8", "::1"], "section": plain}}
 
