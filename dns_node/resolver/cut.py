@@ -7,12 +7,13 @@ import msgspec
 from dns_node.answer.query import NOTAUTH, REFUSED
 from dns_node.resolver import addresses, asking, parallel
 from dns_node.resolver.delegation import Delegation
+from dns_node.resolver.finding import NS
 from dns_node.resolver.inquiry import Inquiry, Part
-from dns_node.resolver.message import RA
+from dns_node.resolver.message import AA, RA, Response
 from dns_node.resolver.name_servers import NameServer, choose
 from dns_node.resolver.question import Question
 from dns_node.resolver.scrub import scrub
-from dns_node.resolver.scrubbed import Failure, Lame, NxDomain, Scrubbed
+from dns_node.resolver.scrubbed import Answer, Failure, Lame, NoData, NxDomain, Scrubbed
 from dns_node.zone.names import name_text
 
 TRIES_MAX: Final = 4
@@ -141,11 +142,31 @@ def _ask_server(
         is_forwarder=is_forwarder,
         is_spoof_proof=inquiry.is_spoof_proof,
     )
+    if isinstance(scrubbed, Answer | NoData | NxDomain) and response.flags & AA:
+        _note_own_servers(inquiry, delegation, response)
     if isinstance(scrubbed, Lame) and scrubbed.is_resolver:
         plain = msgspec.structs.replace(response, flags=response.flags & ~RA)
         inquiry.spare = scrub(plain, question, delegation.apex)
         inquiry.answered_by = name_server
     return scrubbed
+
+
+def _note_own_servers(inquiry: Inquiry, delegation: Delegation, response: Response) -> None:
+    """Take note of name servers that the zone has by its own word alone.
+
+    They are looked up when those that the parent names do not help, and end with the parent's word.
+    """
+    if delegation.is_forwarder:
+        return
+    names = tuple(
+        record.rdata
+        for records in (response.answer, response.authority)
+        for record in records
+        if record.rrtype == NS and record.owner == delegation.apex and record.rdata != b"\0"
+    )
+    if any(name not in delegation.names for name in names):
+        names_max = inquiry.resolver.settings.limits.name_servers_max
+        inquiry.delegations.add_names(delegation, names, names_max)
 
 
 def _note_silence(inquiry: Inquiry, delegation: Delegation) -> None:

@@ -1,8 +1,9 @@
 """Zone cuts: who serves which zone, by the word of the parent.
 
 A delegation is what the zone above says of a cut; what the child says of itself never prolongs it
-and never replaces it, so that a name that its parent has taken away is gone when the parent's TTL
-is over (ghost domains).  Its glue is for asking the servers alone: it answers no question.
+and never replaces it (it only adds to whom to ask when nobody else helps), so that a name that its
+parent has taken away is gone when the parent's TTL is over (ghost domains).  Its glue is for asking
+the servers alone: it answers no question.
 """
 
 from collections.abc import Iterator
@@ -217,6 +218,19 @@ class Delegations:
         is_kept = self._learnt.get(delegation.apex) is delegation
         cost = delegation.cost
         delegation.servers.extend(server for server in servers if server not in delegation.servers)
+        if is_kept:
+            self._cost += delegation.cost - cost
+
+    def add_names(
+        self, delegation: Delegation, names: tuple[WireName, ...], names_max: int
+    ) -> None:
+        """Add the *names* of servers that are new, up to *names_max* in all."""
+        is_kept = self._learnt.get(delegation.apex) is delegation
+        cost = delegation.cost
+        new = [name for name in dict.fromkeys(names) if name not in delegation.names]
+        new = new[: max(0, names_max - len(delegation.names))]
+        delegation.names += tuple(new)
+        delegation.pending += new
         if is_kept:
             self._cost += delegation.cost - cost
 

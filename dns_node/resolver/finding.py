@@ -123,8 +123,10 @@ def from_servers(scrubbed: Scrubbed, verdict: Verdict | None, settings: CacheSet
         if security is Security.SECURE:
             rcode = verdict.rcode
     ttl_max_s = settings.ttl_max_s
-    if isinstance(scrubbed, NoData | NxDomain) and ttl_s > settings.negative_ttl_max_s:
-        ttl_s = settings.negative_ttl_max_s
+    if isinstance(scrubbed, NoData | NxDomain):
+        if scrubbed.soa is None:
+            ttl_s = settings.bare_negative_ttl_s
+        ttl_s = min(ttl_s, settings.negative_ttl_max_s)
     for held in answer:
         if held.rrset.ttl_s < ttl_s:
             ttl_s = held.rrset.ttl_s

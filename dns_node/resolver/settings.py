@@ -62,6 +62,8 @@ class CacheSettings(msgspec.Struct, frozen=True):
     ttl_min_s: int = 0
     ttl_max_s: int = 86_400
     negative_ttl_max_s: int = 3600
+    bare_negative_ttl_s: int = 0
+    """For how long an absence is kept that came without an SOA (RFC 2308 section 5: not at all)."""
     failure_ttl_s: int = 5
     stale_max_s: int = 86_400
     stale_ttl_s: int = 30
