@@ -2,6 +2,7 @@
 
 import dns.edns
 import dns.message
+import dns.name
 import dns.rcode
 import pytest
 
@@ -119,6 +120,19 @@ def test_rfc5452_ids_and_letters_differ_from_query_to_query():
         queries.append(world.play(world.resolver("192.0.2.1"), asked).asks[-1].query)
     assert len({query[:2] for query in queries}) > 35
     assert len({bytes(octet & 0x20 for octet in query[22:32]) for query in queries}) > 35
+
+
+def test_a_reply_to_another_question_is_no_reply_whoever_hands_it_over():
+    world = small_world()
+    resolver = world.resolver("192.0.2.1")
+    world.play(resolver, question("www.example."))
+    resolution = resolver.resolve(question("no.example."), world.now_s)
+    [ask] = resolution.begin(world.now_s)
+    other = dns.message.from_wire(ask.query)
+    other.question[0].name = dns.name.from_text("www.example.")
+    octets = world.hosts["192.0.2.2"].answer(other.to_wire(), Transport.UDP)
+    [action] = resolution.feed(Replied(ask.number, octets, 0.01), world.now_s)
+    assert isinstance(action, Ask)
 
 
 def test_what_was_not_even_sent_is_no_fault_of_the_server():

@@ -1,7 +1,9 @@
 """Questions on their way through a world in memory."""
 
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdatatype
 
 from dns_node.resolver.chain import STALE_ANSWER
 from dns_node.resolver.cut import NO_REACHABLE_AUTHORITY
@@ -149,6 +151,8 @@ def test_rfc8767_what_was_known_before_is_told_when_nobody_answers():
     again = world.play(resolver, question("alias.example."))
     assert again.outcome.is_stale
     assert again.seconds == 0
+    world.now_s += 20
+    assert world.play(resolver, question("alias.example.")).asked == []
     for host in world.hosts.values():
         host.is_dead = False
     world.now_s += 60
@@ -274,6 +278,25 @@ def test_delegations_that_need_delegations_are_followed_to_a_depth_of_seven():
         assert played.rcode == rcode
         told = " ".join(step.text for step in played.resolution.steps)
         assert ("too many delegations need delegations" in told) == (rcode == "SERVFAIL")
+
+
+def test_rfc9609_a_root_that_does_not_say_where_its_servers_are_is_found_by_the_hints():
+    world = small_world()
+    world.hosts["192.0.2.1"].zones[0].nodes[dns.name.root].pop(dns.rdatatype.NS)
+    world.hosts["192.0.2.1"].zones[0].add(". NS z.elsewhere.")
+    played = world.play(world.resolver("192.0.2.1"), question("www.example."))
+    assert played.addresses == ["203.0.113.1"]
+
+
+def test_rfc9609_two_root_servers_are_asked_who_they_are_then_the_hints_have_to_do():
+    world = small_world()
+    world.hosts["192.0.2.1"].behave = lambda query, reply: (
+        None if query.question[0].rdtype == dns.rdatatype.NS else reply
+    )
+    played = world.play(world.resolver("192.0.2.1"), question("www.example."))
+    assert played.addresses == ["203.0.113.1"]
+    assert sum(each.endswith(" . NS") for each in played.asked) == 2
+    assert played.seconds < 2
 
 
 def asked_of(world: World) -> list[str]:
