@@ -35,13 +35,21 @@ def validate(
     assert validator is not None, "validation is on"
     validation = validator.validate(claim, inquiry.budget, inquiry.now_s)
     met_by: dict[Question, frozenset[NameServer]] = {}
+    fresh: dict[Question, Claim | None] = {}
     try:
         need = next(validation)
         while True:
-            avoided = met_by.get(need.question, _NOBODY)
+            asked = need.question
+            avoided = met_by.get(asked, _NOBODY)
+            is_again = need.is_fresh and asked in fresh
+            if is_again and not _has_others(inquiry, asked, avoided):
+                need = validation.send(fresh[asked])  # it was all that there is
+                continue
             met = yield from meet(inquiry, need, depth, avoided if need.is_fresh else _NOBODY)
             if inquiry.answered_by is not None:
-                met_by[need.question] = avoided | {inquiry.answered_by}
+                met_by[asked] = avoided | {inquiry.answered_by}
+            if need.is_fresh:
+                fresh[asked] = met
             need = validation.send(met)
     except StopIteration as end:
         verdict: Verdict = end.value

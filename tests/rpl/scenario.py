@@ -313,9 +313,11 @@ def _parse_section(name: str, lines: list[str], begin: int) -> list[dns.rrset.RR
                 default_ttl_s = int(words[1])
             else:
                 owner, ttl_s, rdata = _parse_record(line, origin, default_ttl_s)
-                key = (owner, rdata.rdclass, rdata.rdtype, rdata.covers())
+                # Of some types dnspython keeps one record in an RRset; a bad server may say two.
+                alone = rdata if dns.rdatatype.is_singleton(rdata.rdtype) else None
+                key = (owner, rdata.rdclass, rdata.rdtype, rdata.covers(), alone)
                 if key not in found:
-                    found[key] = dns.rrset.RRset(owner, rdata.rdclass, rdata.rdtype, key[-1])
+                    found[key] = dns.rrset.RRset(owner, rdata.rdclass, rdata.rdtype, key[3])
                 found[key].add(rdata, ttl_s)
     except (dns.exception.DNSException, ValueError, IndexError) as error:
         raise UnsupportedError(f"entry at line {begin}: {line!r}: {error}") from None

@@ -3,6 +3,7 @@
 import calendar
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,7 +42,7 @@ def parse(lines: list[str]) -> Settings:
     """Return the settings in *lines*; raises UnsupportedError for what can't be told."""
     found = Settings()
     zone: tuple[str, list[str]] | None = None
-    for line in lines:
+    for line in _one_by_one(lines):
         stripped = line.strip()
         if not stripped or stripped[0] in ";#":
             continue
@@ -67,6 +68,21 @@ def parse(lines: list[str]) -> Settings:
             _take(found, key, value)
     found.stubs = [zone for zone in found.stubs if zone[0] != "."]
     return found
+
+
+def _one_by_one(lines: list[str]) -> Iterator[str]:
+    """The lines, those that hold several settings of a zone taken apart."""
+    for line in lines:
+        while together := _SEVERAL.match(line):
+            yield together[1]
+            line = line[together.end(1) :]
+        yield line
+
+
+_SEVERAL: Final = re.compile(
+    r"(\s*(?:(?:server|stub-zone|forward-zone):|(?:name|stub-addr|forward-addr):\s*(?:\"[^\"]*\"|\S+)))"
+    r"\s+(?=[a-z])"
+)
 
 
 def _take(found: Settings, key: str, value: str) -> None:

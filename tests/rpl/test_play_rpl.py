@@ -84,6 +84,8 @@ def test_settings_become_what_the_resolver_is_told() -> None:
     assert told.time_s == 1769947200
     forwarded = settings.parse(["forward-zone:", ' name: "com"', " forward-addr: 192.0.2.9@53"])
     assert forwarded.forwards == [("com.", ["192.0.2.9"])]
+    in_one_line = settings.parse(['forward-zone: name: "com" forward-addr: 192.0.2.9 # here'])
+    assert in_one_line.forwards == forwarded.forwards
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,13 @@ def test_settings_that_change_what_is_answered_are_not_passed_over() -> None:
 def test_a_file_without_its_end_is_no_scenario() -> None:
     with pytest.raises(ScenarioError, match="SCENARIO_END"):
         changed(SMALL, "SCENARIO_END", "")
+
+
+def test_a_server_may_say_two_records_where_there_can_be_one() -> None:
+    twice = "www.example.com. IN CNAME a.\nwww.example.com. IN CNAME b."
+    [entry] = changed(SMALL, "www.example.com. IN A 198.51.100.1 ; text", twice).ranges[0].entries
+    aliases = [one for one in entry.section("answer") if one.rdtype == dns.rdatatype.CNAME]
+    assert [one[0].target.to_text() for one in aliases] == ["a.", "b."]
 
 
 def test_servers_that_only_a_reply_step_names_are_there() -> None:

@@ -198,7 +198,8 @@ class Chain:
         self, zone: WireName, anchor: WireName, above: Trust | None, *, is_fresh: bool
     ) -> Generator[Need, Claim | None, Trust]:
         trust: Trust | None = None
-        for attempt_is_fresh in (False, True) if not is_fresh else (True,):
+        # What is at hand, what a server says, what another one says.
+        for attempt_is_fresh in (False, True, True) if not is_fresh else (True, True):
             self._doubted = None
             trust = yield from self._establish(zone, anchor, above, attempt_is_fresh)
             if self._doubted != zone:
@@ -234,7 +235,10 @@ class Chain:
         self, zone: WireName, above: Trust | None, is_fresh: bool
     ) -> Generator[Need, Claim | None, Trust | _SignedDelegations]:
         """Find the DS records of *zone*, or what there is to know without any."""
-        claim = yield Need(Question(zone, DS), is_fresh)
+        asked = Question(zone, DS)
+        claim = yield Need(asked, is_fresh)
+        if claim is not None and (claim := claim.at(self.now_s)) is None:
+            claim = yield Need(asked, True)
         if claim is None:
             text = "no server says whether it has a DS"
             return self._bogus(zone, ErrorCode.BOGUS, text, is_unanswered=True)
