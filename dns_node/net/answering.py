@@ -1,7 +1,7 @@
 """Between the sockets and `answer.respond`: the read transaction of a batch, faults, counters."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -77,6 +77,16 @@ class Recursion(Protocol):
         ...
 
 
+class LateReader(Protocol):
+    """What takes queries that the core had taken, and hands up after all (`net.udp.UdpReader`)."""
+
+    local: Local
+
+    def take_late(self, batch: "Sequence[Punt]") -> None:
+        """Answer them."""
+        ...
+
+
 class Answering:
     """Answers requests from the store in batches: ``begin``, any number of ``answer``, ``end``.
 
@@ -102,6 +112,8 @@ class Answering:
         self.recursion: Recursion | None = None
         self.counters = counters
         self.sinks: list[EventRing] = []
+        self.readers: dict[int, LateReader] = {}
+        """The readers of UDP sockets by descriptor: the core answers some queries later."""
         self.report = report
         self._to_resolve: list[tuple[Recurse, bytes, Local, Send]] = []
         self._view: View | None = None
@@ -275,6 +287,11 @@ class Answering:
         now_s = time.time()
         for query, reply, address, port in answers:
             self._tell(Event(now_s, Client(address, port, is_tcp), local, query, reply))
+
+    def tell_late(self, answers: "list[tuple[int, Answer]]") -> None:
+        """Log what the core has answered later; each answer comes with its socket's descriptor."""
+        for socket, answer in answers:
+            self._tell_answers([answer], self.readers[socket].local, is_tcp=False)
 
     def _tell(self, event: Event) -> None:
         for sink in self.sinks:

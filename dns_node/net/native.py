@@ -25,7 +25,7 @@ from dns_node.store.lmdb_view import TABLES, LmdbView
 from dns_node.zone.rrset import WireName
 
 if TYPE_CHECKING:
-    from dns_node._native import Core
+    from dns_node._native import Core, Recursion
 
 CHOICE_VARIABLE: Final = "DNS_NODE_DATA_PATH"
 
@@ -60,6 +60,13 @@ def load_core(environment: Mapping[str, str] = os.environ) -> "type[Core]":
         raise NoNativeError("it was built from other sources; ./dns-node builds it anew")
     core: type[Core] = module.Core
     return core
+
+
+def load_recursion() -> "type[Recursion]":
+    """Return the class of a core's questions to servers; there is a core."""
+    module: Any = importlib.import_module("dns_node._native")
+    found: type[Recursion] = module.Recursion
+    return found
 
 
 def checksum(sources: Path) -> str:
@@ -113,9 +120,7 @@ class NativeMessageCache:
     """The core's message cache: filled and flushed like `resolver.message_cache.MessageCache`, and
     asked by the core itself, for the clients in *recursion*."""
 
-    def __init__(
-        self, core: "Core", recursion: Networks, size_octets_max: int, stale_s: int = 0
-    ):
+    def __init__(self, core: "Core", recursion: Networks, size_octets_max: int, stale_s: int = 0):
         self._core = core
         self.size_octets_max = size_octets_max
         core.configure_recursion(plain(recursion), size_octets_max, stale_s)

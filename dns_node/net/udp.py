@@ -64,9 +64,10 @@ class UdpReader:
         self._answering = answering
         self._is_wildcard = is_wildcard
         name = udp.getsockname()
-        self._local = (str(name[0]), int(name[1]))
+        self.local = (str(name[0]), int(name[1]))
         self._reactor: Any = None
         self._next_turn: Any = None
+        answering.readers[udp.fileno()] = self
 
     def start(self, reactor: Any) -> None:
         """Answer from now on."""
@@ -91,6 +92,10 @@ class UdpReader:
     def fileno(self) -> int:
         """Return the descriptor, -1 when it is closed."""
         return self._socket.fileno()
+
+    def take_late(self, batch: Sequence[Datagram]) -> None:
+        """Answer queries that the core had taken, and hands up after all."""
+        self._answer_all(batch, time.perf_counter())
 
     def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
         """Return what Twisted's log calls this."""
@@ -132,7 +137,7 @@ class UdpReader:
         answering = self._answering
         began_s = time.perf_counter()
         if answering.native is not None:
-            received, batch = answering.serve(self.fileno(), self._is_wildcard, self._local)
+            received, batch = answering.serve(self.fileno(), self._is_wildcard, self.local)
         else:
             batch = self._receive_with_address() if self._is_wildcard else self._receive()
             received = len(batch)
@@ -197,12 +202,12 @@ class UdpReader:
                     return 0
                 source = proxied.source or source
                 octets = octets[proxied.size_octets :]
-        reply = self._answering.answer(octets, Client(source[0], source[1]), self._local)
+        reply = self._answering.answer(octets, Client(source[0], source[1]), self.local)
         if reply is None or not peer[1]:
             return 0
         if isinstance(reply, Recurse):
             send = partial(self._send_later, peer, ancillary, time.perf_counter())
-            self._answering.resolve(reply, octets, self._local, send)
+            self._answering.resolve(reply, octets, self.local, send)
             return 0
         return self._send(reply, peer, ancillary)
 

@@ -13,7 +13,7 @@ from dns_node.resolver.budget import Budget
 from dns_node.resolver.delegation import Delegation, Delegations
 from dns_node.resolver.dnssec.validator import Validator
 from dns_node.resolver.inquiry import Inquiry, Part
-from dns_node.resolver.name_servers import NameServer, NameServers
+from dns_node.resolver.name_servers import OVER_TCP_S, NameServer, NameServers
 from dns_node.resolver.question import Held, Outcome, Question, Server
 from dns_node.resolver.resolution import Resolution
 from dns_node.resolver.root_hints import ROOT_HINTS
@@ -38,6 +38,7 @@ class AskableServer(msgspec.Struct, frozen=True, gc=False):
     server: Server
     rtt_s: float
     has_edns: bool
+    has_cookie: bool
     mixes_case: bool
 
 
@@ -131,7 +132,6 @@ class Resolver:
                 for known in delegation.servers
                 if known.answered
                 and not known.timeouts
-                and known.server_cookie == b""
                 and not known.is_lame(apex, now_s)
                 and not known.is_over_tcp(now_s)
             ),
@@ -140,7 +140,13 @@ class Resolver:
         if not good:
             return None
         servers = tuple(
-            AskableServer(known.server, known.rtt_s, known.has_edns(now_s), known.mixes_case)
+            AskableServer(
+                known.server,
+                known.rtt_s,
+                known.has_edns(now_s),
+                self.settings.has_cookies,
+                self.settings.mixes_case and known.mixes_case,
+            )
             for known in good
         )
         return AskableCut(apex, servers, expires_s, delegation.is_forwarder)
@@ -151,10 +157,20 @@ class Resolver:
         return any(owner != apex and is_subdomain(owner, apex) for owner in owners)
 
     def note_shortcut(
-        self, server: Server, *, answered: int, failed: int, rtt_s: float, now_s: float
+        self,
+        server: Server,
+        *,
+        answered: int,
+        failed: int,
+        near_misses: int,
+        rtt_s: float,
+        now_s: float,
     ) -> None:
         """Take note of what the shortcut saw of a server since the last note."""
         known = self.name_servers.of(server)
+        if near_misses:
+            # Somebody guesses (RFC 5452 section 9.2).
+            known.over_tcp_until_s = now_s + OVER_TCP_S
         known.asked += answered + failed
         if answered:
             known.answered += answered - 1

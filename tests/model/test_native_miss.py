@@ -219,7 +219,9 @@ def define(qtype, is_forward, message):
 
 
 CORE = native and native.Core()
-RECURSION = native and native.Recursion(CORE, CACHE.ttl_max_s, CACHE.negative_ttl_max_s, [])
+RECURSION = native and native.Recursion(CORE)
+if RECURSION:
+    RECURSION.configure(CACHE.ttl_max_s, CACHE.negative_ttl_max_s, [], [])
 
 
 def judge(qtype, is_forward, message):

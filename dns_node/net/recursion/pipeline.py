@@ -5,7 +5,7 @@ SERVFAIL to the client and a call of *report*.
 """
 
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -35,6 +35,9 @@ from dns_node.resolver.question import ExtendedError, Outcome, Question, Securit
 from dns_node.resolver.reply import CD, compose_reply
 from dns_node.resolver.resolution import Resolution
 from dns_node.resolver.resolver import Resolver
+
+if TYPE_CHECKING:
+    from dns_node.net.recursion.native_miss import NativeMiss
 
 _QUESTIONS: Final = INDEX["recursion_questions"]
 _IN_FLIGHT: Final = INDEX["recursion_in_flight"]
@@ -105,6 +108,7 @@ class Pipeline:
         self.resolver = resolver
         self.policy = policy
         self.is_stopping = False
+        self.shortcut: NativeMiss | None = None
         self._clock = clock
         self.zones = LocalZones(answering)
         self._lookup = Stage(self._counters, "cache_lookup")
@@ -200,6 +204,8 @@ class Pipeline:
             self.questions.join(line, take)
             return
         line = self.questions.open(step.question, is_cd, take, is_shared=True)
+        if self.shortcut is not None and not is_cd:
+            self.shortcut.prepare(step.question)
         self._begin(line, step.question, is_cd, asked.budget)
 
     def _begin(
@@ -269,6 +275,9 @@ class Pipeline:
             outcome = verdict.outcome
             self._count(verdict, outcome)
             assert asked.ruling is not None
+            if self.shortcut is not None and not asked.has_local:
+                query = recurse.query
+                self.shortcut.learn(Question(recurse.name, query.qtype, query.qclass), outcome)
             may_keep = verdict.is_shared and not asked.has_local and asked.ruling.is_current
             reply = self._compose(recurse, outcome, may_keep)
         elif isinstance(verdict, Truncated):

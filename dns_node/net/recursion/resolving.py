@@ -11,7 +11,7 @@ from dns_node.config.recursion import Route as RouteSection
 from dns_node.config.recursion_policy import Policy as PolicySection
 from dns_node.metrics import INDEX
 from dns_node.net.answering import Answering
-from dns_node.net.native import NativeMessageCache
+from dns_node.net.native import NativeMessageCache, load_recursion
 from dns_node.net.recursion.admission import Admission, QuestionLimits
 from dns_node.net.recursion.asks import Asks
 from dns_node.net.recursion.chance import Chance
@@ -19,6 +19,7 @@ from dns_node.net.recursion.datagrams import Datagrams
 from dns_node.net.recursion.janitor import Janitor
 from dns_node.net.recursion.keeping import Keeping
 from dns_node.net.recursion.kept import Messages, PythonMessages
+from dns_node.net.recursion.native_miss import NativeMiss
 from dns_node.net.recursion.pipeline import FAULT, Pipeline
 from dns_node.net.recursion.policy_settings import make_policy
 from dns_node.net.recursion.policy_tables import PolicyTables, policy_directory
@@ -73,6 +74,7 @@ class Resolving:
         self.datagrams: Datagrams | None = None
         self.streams: Streams | None = None
         self.pipeline: Pipeline | None = None
+        self._native_miss: NativeMiss | None = None
         self._janitor: Janitor | None = None
         self._asks: Asks | None = None
 
@@ -147,6 +149,8 @@ class Resolving:
         """Write what the RRset cache holds into its file; return how many octets that were."""
         if self.pipeline is None or self._keeping is None:
             return 0
+        if self._native_miss is not None:
+            self._native_miss.feed_all()
         return self._keeping.dump(self.pipeline.resolver.cache, self._clock.seconds())
 
     def load(self) -> None:
@@ -205,7 +209,10 @@ class Resolving:
         """Have replies kept where they are asked for: in the native core, if there is one."""
         core, size_octets_max = self._answering.native, settings.cache.message_cache_octets
         if core is not None:
-            messages: Messages = NativeMessageCache(core, self._clients, size_octets_max)
+            stale_s = settings.cache.stale_max_s
+            messages: Messages = NativeMessageCache(
+                core, self._clients, size_octets_max, stale_s
+            )
             if is_new:
                 messages.flush_all()
         elif (
@@ -218,12 +225,29 @@ class Resolving:
             messages = self.pipeline.messages
         if self.pipeline is not None:
             self.pipeline.messages = messages
+            self._use_shortcut(self.pipeline, messages)
+
+    def _use_shortcut(self, pipeline: Pipeline, messages: Messages) -> None:
+        """Have the native core ask by itself, if there is one."""
+        core = self._answering.native
+        if core is None and self._native_miss is not None:
+            self._native_miss.stop(self._clock)
+            pipeline.shortcut = self._native_miss = None
+        elif core is not None and isinstance(messages, NativeMessageCache):
+            if self._native_miss is None:
+                made_of = load_recursion()
+                self._native_miss = NativeMiss(core, made_of, pipeline, self._answering)
+                self._native_miss.start(self._clock)
+            self._native_miss.messages = messages
+            pipeline.shortcut = self._native_miss
 
     def _also(self, now_s: float) -> None:
         """What else is done with each sweep of the janitor."""
         if self._tables is not None:
             self._tables.check()
         self.look_at_zones()
+        if self._native_miss is not None:
+            self._native_miss.feed()
         self._listener.wait(self.waiting())
         pipeline = self.pipeline
         if pipeline is not None and self._answering.counters.numbers[_QUESTIONS]:

@@ -1,29 +1,28 @@
 //! The class `Core`: the data path of one worker.
 
-use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
 use dns_node_core::cookies::CookieSecrets;
 use dns_node_core::counters::Places;
-use dns_node_core::kept_reply::{Asked, Key};
+use dns_node_core::kept_reply::Asked;
 use dns_node_core::mapping::map_numbers;
 use dns_node_core::message_cache::MessageCache;
-use dns_node_core::pages::{Damage, Row};
-use dns_node_core::rate::{Mode, RateLimits};
-use dns_node_core::serve::{Server, StreamEnd};
+use dns_node_core::rate::RateLimits;
+use dns_node_core::serve::Server;
 use dns_node_core::shared_block::SharedBlock;
 use dns_node_core::turn::Now;
-use dns_node_core::{Client, Decision, Networks, Settings, Snapshot, Store};
+use dns_node_core::{Decision, Settings, Snapshot, Store};
 use pyo3::exceptions::PyValueError;
-use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use crate::parts::{
+    client, damaged, due_key, end_name, found, limit_mode, native_key, networks, row_parts, Found,
+    KeyParts, RowParts, StoreError,
+};
 use crate::told::Told;
-
-import_exception!(dns_node.errors, StoreError);
 
 /// Room for the largest reply.
 const REPLY_OCTETS: usize = 65535;
@@ -130,12 +129,7 @@ impl Core {
         exempt: Vec<String>,
         has_cookies: bool,
     ) -> PyResult<()> {
-        let mode = match mode {
-            "on" => Mode::On,
-            "log" => Mode::Log,
-            "off" => Mode::Off,
-            _ => return Err(PyValueError::new_err("not a mode of limits")),
-        };
+        let mode = limit_mode(mode)?;
         let exempt = networks(&exempt)?;
         self.server.limiter.limits = RateLimits {
             mode,
@@ -246,12 +240,7 @@ impl Core {
             return Err(error);
         }
         let replies = PyBytes::new(python, self.server.stream(done.replies_octets));
-        let end = match done.end {
-            StreamEnd::Empty => "empty",
-            StreamEnd::Share => "share",
-            StreamEnd::Punt => "punt",
-            StreamEnd::Drop => "drop",
-        };
+        let end = end_name(done.end);
         (done.consumed, done.queries, replies, end, told.answers).into_pyobject(python)
     }
 
@@ -344,15 +333,43 @@ impl Core {
         Some((PyBytes::new(python, message), stored_s, ttl_s))
     }
 
+    /// Rows of what came without Python since the last call; of many, some.
+    fn take_learnt<'py>(&mut self, python: Python<'py>) -> Vec<RowParts<'py>> {
+        let kept = &mut self.server.kept;
+        let learnt = std::mem::take(&mut kept.learnt);
+        let rows = learnt.iter().filter_map(|due| kept.cache.row(&due_key(due)?));
+        rows.map(|row| row_parts(python, row)).collect()
+    }
+
+    /// (rows of what is kept in the slots from *first* on, the next slot, 0 behind the last).
+    fn cache_rows<'py>(
+        &mut self,
+        python: Python<'py>,
+        first: usize,
+        slots_max: usize,
+    ) -> (Vec<RowParts<'py>>, usize) {
+        let cache = &self.server.kept.cache;
+        let rows = cache.rows(first, slots_max).map(|row| row_parts(python, row)).collect();
+        let next = first + slots_max;
+        (rows, if next < cache.slots() { next } else { 0 })
+    }
+
     fn cache_flush_name(&mut self, qname: &[u8]) -> usize {
         self.server.kept.cache.flush_name(qname)
     }
 
+    /// Forgets whom to ask for names there, too.
     fn cache_flush_subtree(&mut self, apex: &[u8]) -> usize {
+        if let Some(misses) = &mut self.server.misses {
+            misses.cuts.remove_subtree(apex);
+        }
         self.server.kept.cache.flush_subtree(apex)
     }
 
     fn cache_flush_all(&mut self) -> usize {
+        if let Some(misses) = &mut self.server.misses {
+            misses.cuts.clear();
+        }
         self.server.kept.cache.flush_all()
     }
 
@@ -374,42 +391,9 @@ impl Core {
 /// What two lists of a wake-up are.
 type Lists<'py> = (Option<Bound<'py, PyList>>, Option<Bound<'py, PyList>>);
 
-/// A row, when there is one.
-type Found<'py> = Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
-
-/// A key as Python writes it: name in lower case, type, class, DO, CD.
-type KeyParts<'a> = (&'a [u8], u16, u16, bool, bool);
-
-fn native_key<'a>(parts: &KeyParts<'a>) -> Key<'a> {
-    let &(qname, qtype, qclass, is_do, is_cd) = parts;
-    Key { qname, qtype, qclass, is_do, is_cd }
-}
-
 impl Core {
     fn snapshot(&self) -> PyResult<Snapshot<'_>> {
         let error = || StoreError::new_err("the store is not being read.");
         self.server.store().and_then(Store::snapshot).ok_or_else(error)
     }
-}
-
-fn damaged(damage: Damage) -> PyErr {
-    StoreError::new_err(format!("the store is damaged: {damage}."))
-}
-
-fn found<'py>(python: Python<'py>, row: Result<Option<Row<'_>>, Damage>) -> PyResult<Found<'py>> {
-    let row = row.map_err(damaged)?;
-    Ok(row.map(|row| (PyBytes::new(python, row.key), PyBytes::new(python, row.value))))
-}
-
-/// The client at an address as a socket writes it, perhaps with the interface behind `%`.
-pub fn client(address: &str, port: u16, is_tcp: bool) -> PyResult<Client> {
-    let text = address.split('%').next().unwrap_or_default();
-    let address: IpAddr = text.parse().map_err(|_| PyValueError::new_err("not an address"))?;
-    Ok(Client { address, port, is_tcp })
-}
-
-/// The list that *texts* write.
-pub fn networks(texts: &[String]) -> PyResult<Networks> {
-    Networks::parse(texts.iter().map(String::as_str))
-        .ok_or_else(|| PyValueError::new_err("not a list of networks"))
 }

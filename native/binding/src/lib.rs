@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod core;
+mod parts;
 mod recursion;
 mod told;
 

@@ -34,20 +34,28 @@ pub struct Recursion {
 
 #[pymethods]
 impl Recursion {
-    /// Nobody may be asked yet; *types_handed_up* never are.
+    /// Nobody may be asked yet.
     #[new]
-    fn new(
+    fn new(python: Python<'_>, core: Py<Core>) -> PyResult<Self> {
+        core.borrow_mut(python).server.misses = Some(Box::new(Misses::new()?));
+        Ok(Recursion { core })
+    }
+
+    /// The bounds of TTLs, the types that are handed up though they are plain, and the names at and
+    /// below which all is, where there is no cut below them.
+    fn configure(
+        &self,
         python: Python<'_>,
-        core: Py<Core>,
         ttl_max_s: u32,
         negative_ttl_max_s: u32,
         types_handed_up: Vec<u16>,
-    ) -> PyResult<Self> {
-        let mut misses = Misses::new()?;
-        misses.limits = TtlLimits { ttl_max_s, negative_ttl_max_s };
-        misses.types_handed_up = types_handed_up;
-        core.borrow_mut(python).server.misses = Some(Box::new(misses));
-        Ok(Recursion { core })
+        names_handed_up: Vec<Vec<u8>>,
+    ) {
+        self.with(python, (), |misses| {
+            misses.limits = TtlLimits { ttl_max_s, negative_ttl_max_s };
+            misses.types_handed_up = types_handed_up;
+            misses.cuts.hand_up(names_handed_up.into_iter().map(Vec::into_boxed_slice));
+        });
     }
 
     /// The descriptor that is readable when `resume` has something to do.
@@ -55,9 +63,12 @@ impl Recursion {
         self.with(python, -1, |misses| misses.descriptor())
     }
 
-    /// Ask no more; who waits is not answered.
-    fn stop(&self, python: Python<'_>) {
-        self.core.borrow_mut(python).server.misses = None;
+    /// Ask no more; return who waited, as queries handed up.
+    fn stop<'py>(&self, python: Python<'py>, now_s: f64) -> PyResult<Option<Bound<'py, PyList>>> {
+        let mut told = Told::new(python, false);
+        let now = Now { s: now_s, us: 0 };
+        self.core.borrow_mut(python).server.stop_asking(now, &mut told);
+        told.error.map_or(Ok(told.late), Err)
     }
 
     /// Have at most so many questions at once: of the worker, of a client, of one that is known, for
@@ -75,6 +86,7 @@ impl Recursion {
     }
 
     /// Ask the servers of the cut at *apex* from now on; without any, hand up what is below it.
+    #[allow(clippy::too_many_arguments)]
     fn put_cut(
         &self,
         python: Python<'_>,
@@ -83,19 +95,15 @@ impl Recursion {
         depth_max: usize,
         is_forward: bool,
         expires_s: f64,
+        now_s: f64,
     ) -> PyResult<()> {
         if !is_name(apex) {
             return Err(PyValueError::new_err("not a name"));
         }
         let servers = servers.iter().map(server).collect::<PyResult<_>>()?;
         let facts = CutFacts { servers, depth_max, is_forward, expires_s };
-        self.with(python, Some(()), |misses| misses.put_cut(apex, &facts))
+        self.with(python, Some(()), |misses| misses.put_cut(apex, &facts, now_s))
             .ok_or_else(|| PyValueError::new_err("no chance is to be had"))
-    }
-
-    /// Forget the cuts at and below *apex*.
-    fn flush_subtree(&self, python: Python<'_>, apex: &[u8]) {
-        self.with(python, (), |misses| misses.cuts.remove_subtree(apex));
     }
 
     /// Go on: (queries handed up or None, answers or None), each with its socket's descriptor.

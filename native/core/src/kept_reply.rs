@@ -123,6 +123,19 @@ impl KeptReply {
             && *self.qname == *key.qname
     }
 
+    /// Its key, the message as it was put, when, and for how long; None when it tells of an error.
+    pub fn row(&self) -> Option<(Key<'_>, &[u8], f64, u32)> {
+        let key = Key {
+            qname: &self.qname,
+            qtype: self.qtype,
+            qclass: self.qclass,
+            is_do: self.is_do,
+            is_cd: self.is_cd,
+        };
+        let (message, stored_s, ttl_s) = self.as_put();
+        self.error.is_none().then_some((key, message, stored_s, ttl_s))
+    }
+
     /// What it is at *now_s*, when its time is not over.
     pub fn at(&mut self, now_s: f64) -> Found<'_> {
         let age_s = (now_s - self.stored_s).max(0.0) as u32;

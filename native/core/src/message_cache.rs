@@ -126,6 +126,27 @@ impl MessageCache {
         Some(entry.reply.at(now_s))
     }
 
+    /// What is kept in the *slots_max* slots from *first* on: key, message, when it was put, and for
+    /// how long; without what tells of an error.
+    pub fn rows(
+        &self,
+        first: usize,
+        slots_max: usize,
+    ) -> impl Iterator<Item = (Key<'_>, &[u8], f64, u32)> {
+        let entries = self.slots.iter().skip(first).take(slots_max).flatten();
+        entries.filter_map(|entry| entry.reply.row())
+    }
+
+    /// What is kept under *key*, as `rows` has it.
+    pub fn row(&self, key: &Key) -> Option<(Key<'_>, &[u8], f64, u32)> {
+        self.entry(self.slot_of(key)?).reply.row()
+    }
+
+    /// The number of the slots.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// What was kept under *key* and is over: the message, when it was put, and for how long.
     pub fn find_stale(&self, key: &Key, now_s: f64) -> Option<(&[u8], f64, u32)> {
         let reply = &self.entry(self.slot_of(key)?).reply;

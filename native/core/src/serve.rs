@@ -124,7 +124,7 @@ impl Server {
             settings: Settings::default(),
             limiter: Limiter { limits: RateLimits::off(), block },
             has_cookies: true,
-            kept: Kept { cache: MessageCache::new(0), due: Vec::new() },
+            kept: Kept { cache: MessageCache::new(0), due: Vec::new(), learnt: Vec::new() },
             store: None,
             misses: None,
             datagrams: Datagrams::new(),

@@ -37,6 +37,8 @@ pub struct Limiter {
 pub struct Kept {
     /// The message cache.
     pub cache: MessageCache,
+    /// Some of those whose replies came without Python since it asked last, in the same form.
+    pub learnt: Vec<Vec<u8>>,
     /// Questions whose replies are due for a refresh: name in lower case, type, class, and an octet
     /// of DO (1) and CD (2).
     pub due: Vec<Vec<u8>>,
@@ -276,7 +278,8 @@ fn read_key<'q>(
     Some((parsed, key))
 }
 
-fn compose_due(key: &Key<'_>) -> Vec<u8> {
+/// The form of questions in `Kept`.
+pub(crate) fn compose_due(key: &Key<'_>) -> Vec<u8> {
     let mut due = key.qname.to_vec();
     due.extend(key.qtype.to_be_bytes());
     due.extend(key.qclass.to_be_bytes());

@@ -117,6 +117,11 @@ impl Asks {
         self.by_key.is_empty()
     }
 
+    /// One that is in flight.
+    pub fn any(&self) -> Option<u32> {
+        self.by_key.values().next().copied()
+    }
+
     /// How many clients wait.
     pub fn waiting(&self) -> usize {
         self.waiters.len() - self.free_waiters.len()

@@ -1,7 +1,7 @@
 //! Whom a question may be asked without more ado: zone cuts and their servers, as Python tells them
 //! (`dns_node.net.recursion.native_miss`), and what was seen of the servers since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use crate::recursion::chance::Chance;
@@ -12,12 +12,16 @@ const CUTS_MAX: usize = 8192;
 const SERVERS_MAX: usize = 16_384;
 /// Servers of one cut among which there is a choice.
 const CHOICES_MAX: usize = 13;
-/// A cut whose questions had to be handed up so often, and that often out of ten, is forgotten.
+/// A cut whose questions had to be handed up so often, and one of ten, is left alone.
 const FAILURES_MAX: u32 = 3;
-/// Names in a second that may turn out not to exist below one cut, and how many more at once: of
-/// what goes beyond Python hears, who bounds it (random names below a zone: water torture).
-const ABSENT_PER_S: f64 = 20.0;
-const ABSENT_MAX: f64 = 10.0;
+/// How long.
+const REST_S: f64 = 60.0;
+/// Questions that wait at one cut; of what goes beyond, here and below, Python hears, who bounds it.
+const OUTSTANDING_MAX: u32 = 100;
+/// Questions in a second for names below one cut that may bring nothing, and how many more at once
+/// (random names below a zone: water torture).
+const FRUITLESS_PER_S: f64 = 50.0;
+const FRUITLESS_MAX: f64 = 30.0;
 
 /// Octets of a cookie option, ours and the server's part.
 const COOKIE_OCTETS_MAX: usize = 40;
@@ -59,22 +63,24 @@ pub struct CutFacts {
     pub expires_s: f64,
 }
 
+/// What happens at a cut just now: see `dns_node.resolver.delegation`, whose bounds these are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    outstanding: u32,
+    fruitless: f64,
+    fruitless_s: f64,
+    asked: u32,
+    failures: u32,
+}
+
 struct Cut {
     servers: Vec<(u32, u32)>,
     depth_max: usize,
     is_forward: bool,
     expires_s: f64,
-    asked: u32,
-    failures: u32,
-    /// Names that did not exist, less those that time has forgiven until `absent_s`.
-    absent: f64,
-    absent_s: f64,
-}
-
-impl Cut {
-    fn absent_at(&self, now_s: f64) -> f64 {
-        (self.absent - (now_s - self.absent_s) * ABSENT_PER_S).max(0.0)
-    }
+    load: Load,
+    /// It is not to be asked, whoever says so, until it expires.
+    is_resting: bool,
 }
 
 /// What was seen of a server since Python asked last.
@@ -138,13 +144,26 @@ pub struct Choice {
     pub is_forward: bool,
     /// How long it takes, in microseconds.
     pub rtt_us: u32,
-    /// When it was chosen.
-    pub chosen_s: f64,
+}
+
+/// How a question ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// There is an answer.
+    Answered,
+    /// There is none, for the name does not exist.
+    NxDomain,
+    /// What came has to be handed up.
+    HandedUp,
+    /// Nothing came.
+    Silence,
 }
 
 /// The cuts and their servers.
 #[derive(Default)]
 pub struct Cuts {
+    /// Names at and below which all is handed up, unless there is a cut below them.
+    handed_up: HashSet<Box<[u8]>>,
     /// Those that were used since the others were.
     fresh: HashMap<Box<[u8]>, Cut>,
     old: HashMap<Box<[u8]>, Cut>,
@@ -153,9 +172,25 @@ pub struct Cuts {
 }
 
 impl Cuts {
+    /// Hand up all that is at and below *names*, unless there is a cut at or below them.
+    pub fn hand_up(&mut self, names: impl Iterator<Item = Box<[u8]>>) {
+        self.handed_up = names.collect();
+    }
+
     /// Hold *facts* of the cut at *apex* (in lower case) from now on.  None when the kernel has no
     /// chance to give.
-    pub fn put(&mut self, apex: &[u8], facts: &CutFacts, chance: &mut Chance) -> Option<()> {
+    pub fn put(
+        &mut self,
+        apex: &[u8],
+        facts: &CutFacts,
+        now_s: f64,
+        chance: &mut Chance,
+    ) -> Option<()> {
+        let known = self.fresh.get(apex).or_else(|| self.old.get(apex));
+        if known.is_some_and(|cut| cut.is_resting && now_s < cut.expires_s) {
+            return Some(());
+        }
+        let load = known.filter(|cut| !cut.is_resting).map_or(Load::default(), |cut| cut.load);
         if self.numbers.len() + facts.servers.len() > SERVERS_MAX {
             // Questions in flight have numbers of servers; these stay what they are.
             self.fresh.clear();
@@ -166,9 +201,7 @@ impl Cuts {
         for server in facts.servers.iter().take(CHOICES_MAX) {
             servers.push((self.number_of(server, chance)?, server.rtt_us));
         }
-        let old = self.old.remove(apex);
-        let old = self.fresh.get(apex).or(old.as_ref());
-        let (absent, absent_s) = old.map_or((0.0, 0.0), |cut| (cut.absent, cut.absent_s));
+        self.old.remove(apex);
         self.keep(
             apex.into(),
             Cut {
@@ -176,10 +209,8 @@ impl Cuts {
                 depth_max: facts.depth_max,
                 is_forward: facts.is_forward,
                 expires_s: facts.expires_s,
-                asked: 0,
-                failures: 0,
-                absent,
-                absent_s,
+                load,
+                is_resting: false,
             },
         );
         Some(())
@@ -264,19 +295,16 @@ impl Cuts {
                     self.fresh.remove(apex);
                     return None;
                 }
-                if depth > cut.depth_max {
+                if depth > cut.depth_max || cut.is_flooded(now_s) {
                     return None;
                 }
-                if cut.absent > ABSENT_MAX && cut.absent_at(now_s) > ABSENT_MAX {
-                    return None;
-                }
-                cut.asked = cut.asked.saturating_add(1);
-                let (server, rtt_us) = choose_server(&cut.servers, chance)?;
+                let (server, rtt_us) = cut.choose(chance)?;
+                cut.load.asked = cut.load.asked.saturating_add(1);
+                cut.load.outstanding += 1;
                 let is_forward = cut.is_forward;
-                let zone_octets = apex.len();
-                return Some(Choice { server, zone_octets, is_forward, rtt_us, chosen_s: now_s });
+                return Some(Choice { server, zone_octets: apex.len(), is_forward, rtt_us });
             }
-            if apex.len() == 1 {
+            if apex.len() == 1 || self.handed_up.contains(apex) {
                 return None;
             }
             at += 1 + usize::from(apex[0]);
@@ -284,20 +312,28 @@ impl Cuts {
         }
     }
 
-    /// A question at the cut *apex* had to be handed up; *is_dead*: its server is silent.
-    pub fn note_failure(&mut self, apex: &[u8], is_dead: bool) {
+    /// A question at the cut *apex* has come to its end.
+    pub fn note_end(&mut self, apex: &[u8], end: End, now_s: f64) {
         let Some(cut) = self.fresh.get_mut(apex) else { return };
-        cut.failures += 1;
-        if is_dead || cut.failures >= FAILURES_MAX && cut.failures >= cut.asked / 10 {
-            self.fresh.remove(apex);
+        let load = &mut cut.load;
+        load.outstanding = load.outstanding.saturating_sub(1);
+        if end != End::Answered && !cut.is_forward {
+            let passed = (now_s - load.fruitless_s) * FRUITLESS_PER_S;
+            load.fruitless = (load.fruitless - passed).max(0.0) + 1.0;
+            load.fruitless_s = now_s;
         }
-    }
-
-    /// A name below the cut *apex* does not exist.
-    pub fn note_absent(&mut self, apex: &[u8], now_s: f64) {
-        let Some(cut) = self.fresh.get_mut(apex) else { return };
-        cut.absent = cut.absent_at(now_s) + 1.0;
-        cut.absent_s = now_s;
+        match end {
+            End::Answered | End::NxDomain => (),
+            // It is Python's to say when it may be asked again.
+            End::Silence => drop(self.fresh.remove(apex)),
+            End::HandedUp => {
+                load.failures += 1;
+                if load.failures >= FAILURES_MAX && load.failures > load.asked / 10 {
+                    cut.servers.clear();
+                    (cut.is_resting, cut.expires_s) = (true, now_s + REST_S);
+                }
+            }
+        }
     }
 
     /// A server by its number.
@@ -321,123 +357,27 @@ impl Cuts {
     }
 }
 
-/// One of the servers that take hardly longer than the best one: a choice is one thing more that
-/// has to be guessed.
-fn choose_server(servers: &[(u32, u32)], chance: &mut Chance) -> Option<(u32, u32)> {
-    let best_us = servers.iter().map(|server| server.1).min()?;
-    let limit_us = best_us + best_us / 2 + 5000;
-    let good = servers.iter().filter(|server| server.1 <= limit_us);
-    let count = good.clone().count();
-    let number = if count > 1 { chance.below(count)? } else { 0 };
-    good.copied().nth(number)
+impl Cut {
+    /// One of the servers that take hardly longer than the best one: a choice is one thing more
+    /// that has to be guessed.
+    fn choose(&self, chance: &mut Chance) -> Option<(u32, u32)> {
+        let best_us = self.servers.iter().map(|server| server.1).min()?;
+        let limit_us = best_us + best_us / 2 + 5000;
+        let good = self.servers.iter().filter(|server| server.1 <= limit_us);
+        let count = good.clone().count();
+        let number = if count > 1 { chance.below(count)? } else { 0 };
+        good.copied().nth(number)
+    }
+
+    fn is_flooded(&self, now_s: f64) -> bool {
+        if self.is_forward {
+            return false;
+        }
+        let load = &self.load;
+        let passed = (now_s - load.fruitless_s) * FRUITLESS_PER_S;
+        load.fruitless - passed > FRUITLESS_MAX || load.outstanding >= OUTSTANDING_MAX
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EXAMPLE: &[u8] = b"\x07example\0";
-
-    fn server(port: u16, rtt_us: u32) -> AskedServer {
-        AskedServer {
-            address: SocketAddr::from(([192, 0, 2, 1], port)),
-            rtt_us,
-            manner: Manner { has_edns: true, has_cookie: true, mixes_case: true },
-        }
-    }
-
-    fn facts(servers: Vec<AskedServer>) -> CutFacts {
-        CutFacts { servers, depth_max: 1, is_forward: false, expires_s: 100.0 }
-    }
-
-    #[test]
-    fn the_deepest_cut_says_who_is_asked_and_a_name_far_below_it_is_handed_up() {
-        let (mut cuts, mut chance) = (Cuts::default(), Chance::default());
-        cuts.put(EXAMPLE, &facts(vec![server(1, 10)]), &mut chance).unwrap();
-        cuts.put(b"\x06signed\x07example\0", &facts(vec![]), &mut chance).unwrap();
-        let mut zone_of =
-            |name: &[u8], now_s| Some(cuts.choose(name, now_s, &mut chance)?.zone_octets);
-        assert_eq!(zone_of(b"\x03www\x07example\0", 0.0), Some(9));
-        assert_eq!(zone_of(EXAMPLE, 0.0), Some(9));
-        assert_eq!(zone_of(b"\x01a\x03www\x07example\0", 0.0), None);
-        assert_eq!(zone_of(b"\x03www\x06signed\x07example\0", 0.0), None);
-        assert_eq!(zone_of(b"\x03www\x05other\0", 0.0), None);
-        assert_eq!(zone_of(b"\0", 0.0), None);
-        assert_eq!(zone_of(EXAMPLE, 100.0), None);
-    }
-
-    #[test]
-    fn one_of_the_quick_servers_is_asked() {
-        let (mut cuts, mut chance) = (Cuts::default(), Chance::default());
-        let servers = vec![server(1, 10_000), server(2, 12_000), server(3, 900_000)];
-        cuts.put(EXAMPLE, &facts(servers), &mut chance).unwrap();
-        let mut asked = [0; 3];
-        for _ in 0..200 {
-            let choice = cuts.choose(EXAMPLE, 0.0, &mut chance).unwrap();
-            asked[usize::from(cuts.server(choice.server).address.port()) - 1] += 1;
-        }
-        assert!(asked[0] > 50 && asked[1] > 50 && asked[2] == 0, "{asked:?}");
-    }
-
-    #[test]
-    fn a_cut_that_fails_often_or_is_silent_is_forgotten() {
-        let (mut cuts, mut chance) = (Cuts::default(), Chance::default());
-        for is_dead in [false, true] {
-            cuts.put(EXAMPLE, &facts(vec![server(1, 10)]), &mut chance).unwrap();
-            for _ in 0..if is_dead { 1 } else { FAILURES_MAX } {
-                assert!(cuts.choose(EXAMPLE, 0.0, &mut chance).is_some());
-                cuts.note_failure(EXAMPLE, is_dead);
-            }
-            assert!(cuts.choose(EXAMPLE, 0.0, &mut chance).is_none());
-        }
-    }
-
-    #[test]
-    fn random_names_below_a_cut_are_handed_up_for_a_while() {
-        let (mut cuts, mut chance) = (Cuts::default(), Chance::default());
-        let example = facts(vec![server(1, 10)]);
-        cuts.put(EXAMPLE, &example, &mut chance).unwrap();
-        let mut asked = 0;
-        for tick in 0..2000 {
-            let now_s = f64::from(tick) / 1000.0;
-            if let Some(choice) = cuts.choose(EXAMPLE, now_s, &mut chance) {
-                asked += 1;
-                cuts.note_absent(EXAMPLE, choice.chosen_s);
-            }
-            // Hearing of it anew from Python forgives nothing.
-            cuts.put(EXAMPLE, &example, &mut chance).unwrap();
-        }
-        assert!((40..=60).contains(&asked), "{asked}");
-        assert!(cuts.choose(EXAMPLE, 3.0, &mut chance).is_some());
-    }
-
-    #[test]
-    fn the_number_of_cuts_and_servers_is_bounded_and_what_is_used_stays() {
-        let (mut cuts, mut chance) = (Cuts::default(), Chance::default());
-        cuts.put(EXAMPLE, &facts(vec![server(1, 10)]), &mut chance).unwrap();
-        for number in 0..3 * CUTS_MAX as u32 {
-            let mut name = vec![4];
-            name.extend(number.to_be_bytes());
-            name.push(0);
-            let port = (number / 4) as u16;
-            cuts.put(&name, &facts(vec![server(port, 10)]), &mut chance).unwrap();
-            assert!(cuts.choose(EXAMPLE, 0.0, &mut chance).is_some());
-            assert!(cuts.len() <= 2 * CUTS_MAX && cuts.servers.len() <= SERVERS_MAX);
-        }
-    }
-
-    #[test]
-    fn a_server_that_has_told_its_cookie_has_to_tell_it_again() {
-        let (mut cuts, mut chance) = (Cuts::default(), Chance::default());
-        cuts.put(EXAMPLE, &facts(vec![server(1, 10)]), &mut chance).unwrap();
-        let choice = cuts.choose(EXAMPLE, 0.0, &mut chance).unwrap();
-        let known = cuts.server(choice.server);
-        let ours = known.cookie().to_vec();
-        assert_eq!(ours.len(), CLIENT_COOKIE_OCTETS);
-        assert!(known.take_cookie(None) && known.take_cookie(Some(&ours)));
-        let whole = [&ours[..], &[7; 16]].concat();
-        assert!(known.take_cookie(Some(&whole)));
-        assert_eq!(known.cookie(), whole);
-        assert!(!known.take_cookie(None) && !known.take_cookie(Some(&[0; 24])));
-    }
-}
+mod tests;

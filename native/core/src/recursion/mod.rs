@@ -12,12 +12,12 @@ pub mod chance;
 pub mod compose;
 pub mod cuts;
 pub mod names;
+pub mod question;
 pub mod reply;
 pub mod watch;
 pub mod wheel;
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -27,25 +27,21 @@ use crate::recursion::admission::{admit, release, Excess, QuestionLimits};
 use crate::recursion::asks::{Asks, Place, QUERY_OCTETS_MAX};
 use crate::recursion::chance::Chance;
 use crate::recursion::compose::{Composer, KeptMessage, TtlLimits};
-use crate::recursion::cuts::{Choice, Cuts, Manner};
+use crate::recursion::cuts::{Choice, Cuts, End};
+use crate::recursion::question::{compose_query, is_reply, open};
 use crate::recursion::reply::{Asked, Reading, NXDOMAIN};
 use crate::recursion::watch::Watch;
 use crate::recursion::wheel::{TICK_MS, WAIT_MS_MAX};
 use crate::respond::{Client, Facts};
 use crate::shared_block::SharedBlock;
 
-/// Ports that are tried for one question.
-const PORTS_MAX: usize = 16;
 /// Datagrams of one socket that are looked at in one turn.
 const DATAGRAMS_MAX: usize = 8;
-/// What we say we take, and what we take: more is cut, and then it is out of form.
-const PAYLOAD_OCTETS: u16 = 1232;
+/// What is longer is cut, and then it is out of form.
 const DATAGRAM_OCTETS_MAX: usize = 4096;
 const WAIT_MS_MIN: u64 = 200;
 
 const HEADER_OCTETS: usize = 12;
-const OPT: u8 = 41;
-const COOKIE: u8 = 10;
 const RD: u8 = 1;
 
 /// The types that are asked for without more ado: those of which all is in the answer.
@@ -135,8 +131,8 @@ impl Misses {
     }
 
     /// Hold a cut; None when the kernel has no chance to give.
-    pub fn put_cut(&mut self, apex: &[u8], facts: &cuts::CutFacts) -> Option<()> {
-        self.cuts.put(apex, facts, &mut self.chance)
+    pub fn put_cut(&mut self, apex: &[u8], facts: &cuts::CutFacts, now_s: f64) -> Option<()> {
+        self.cuts.put(apex, facts, now_s, &mut self.chance)
     }
 
     /// Have the client of *query* wait for the answer to the question of *key*, and ask it unless
@@ -157,11 +153,7 @@ impl Misses {
             return Begun::HandUp;
         }
         let place = self.asks.place(key);
-        let choice = match place {
-            Place::Free(_) => self.cuts.choose(key.qname, now_s, &mut self.chance),
-            _ => None,
-        };
-        if matches!(place, Place::Full) || matches!(place, Place::Free(_)) && choice.is_none() {
+        if matches!(place, Place::Full) {
             return Begun::HandUp;
         }
         let mut admitted = None;
@@ -175,22 +167,40 @@ impl Misses {
                 Err(excess) => return Begun::TooMany(excess),
             }
         }
-        let number = match (place, choice) {
-            (Place::InFlight(number), _) => Some(number),
-            (Place::Free(hash), Some(choice)) => self.ask(key, hash, choice),
-            _ => None,
-        };
-        if let Some(number) = number {
-            if let Some(waiter) = self.asks.wait(number, query) {
-                let kept = self.asks.waiter(waiter);
-                (kept.admitted, kept.facts) = (admitted, facts);
-                return Begun::Waits { waiter, is_asked: choice.is_some() };
-            }
-        }
-        if let (Some(block), Some(admitted)) = (block, admitted) {
+        let begun = self.join_or_ask(key, query, place, now_s);
+        if let Begun::Waits { waiter, .. } = begun {
+            let kept = self.asks.waiter(waiter);
+            (kept.admitted, kept.facts) = (admitted, facts);
+        } else if let (Some(block), Some(admitted)) = (block, admitted) {
             release(block, admitted);
         }
-        Begun::HandUp
+        begun
+    }
+
+    fn join_or_ask(&mut self, key: &Key<'_>, query: &[u8], place: Place, now_s: f64) -> Begun {
+        let is_asked = matches!(place, Place::Free(_));
+        let number = match place {
+            Place::InFlight(number) => number,
+            Place::Full => return Begun::HandUp,
+            Place::Free(hash) => {
+                let Some(choice) = self.cuts.choose(key.qname, now_s, &mut self.chance) else {
+                    return Begun::HandUp;
+                };
+                match self.ask(key, hash, choice) {
+                    Some(number) => number,
+                    None => {
+                        let apex = &key.qname[key.qname.len() - choice.zone_octets..];
+                        self.cuts.note_end(apex, End::HandedUp, now_s);
+                        return Begun::HandUp;
+                    }
+                }
+            }
+        };
+        match self.asks.wait(number, query) {
+            Some(waiter) => Begun::Waits { waiter, is_asked },
+            // A question without a client: its answer is kept all the same.
+            None => Begun::HandUp,
+        }
     }
 
     /// Ask; return the number of the question.
@@ -254,7 +264,7 @@ impl Misses {
 
     /// End question *number* with the reply of *size* octets that was heard last; return what is to
     /// be kept of it, None when its clients are to be handed up.
-    pub fn finish(&mut self, number: u32, size: usize) -> Option<KeptMessage<'_>> {
+    pub fn finish(&mut self, number: u32, size: usize, now_s: f64) -> Option<KeptMessage<'_>> {
         self.asks.end(number);
         let ask = &*self.asks.get(number);
         let choice = ask.choice;
@@ -274,14 +284,15 @@ impl Misses {
         let option = self.reading.cookie().filter(|place| place.0 < place.1);
         let option = option.map(|(start, end)| &message[start..end]);
         let is_from_it = self.cuts.server(choice.server).take_cookie(option);
-        if !is_plain || !is_from_it || ask.near_misses > 0 {
-            let apex = &ask.qname[ask.qname.len() - choice.zone_octets..];
-            self.cuts.note_failure(apex, false);
+        let end = match self.reading.rcode {
+            _ if !is_plain || !is_from_it || ask.near_misses > 0 => End::HandedUp,
+            NXDOMAIN => End::NxDomain,
+            _ => End::Answered,
+        };
+        let apex = &ask.qname[ask.qname.len() - choice.zone_octets..];
+        self.cuts.note_end(apex, end, now_s);
+        if end == End::HandedUp {
             return None;
-        }
-        if self.reading.rcode == NXDOMAIN {
-            let apex = &ask.qname[ask.qname.len() - choice.zone_octets..];
-            self.cuts.note_absent(apex, choice.chosen_s);
         }
         self.composer.compose(&self.reading, &asked, ask.key(), &self.limits)
     }
@@ -299,12 +310,17 @@ impl Misses {
     }
 
     /// End question *number*, to which there is no reply; its clients are to be handed up.
-    pub fn give_up(&mut self, number: u32) {
+    pub fn give_up(&mut self, number: u32, now_s: f64) {
         self.asks.end(number);
         let ask = self.asks.get(number);
         self.cuts.note(ask.choice.server, |seen| seen.failed += 1);
         let apex = &ask.qname[ask.qname.len() - ask.choice.zone_octets..];
-        self.cuts.note_failure(apex, true);
+        self.cuts.note_end(apex, End::Silence, now_s);
+    }
+
+    /// Any question in flight.
+    pub fn any(&self) -> Option<u32> {
+        self.asks.any()
     }
 
     /// Take out a question whose time is over.
@@ -317,87 +333,6 @@ impl Misses {
     pub fn descriptor(&self) -> RawFd {
         self.watch.descriptor()
     }
-}
-
-/// A fresh socket that talks with *address* alone, from a port by chance (RFC 5452 section 9.2).
-fn open(chance: &mut Chance, address: SocketAddr) -> Option<UdpSocket> {
-    for _ in 0..PORTS_MAX {
-        let port = chance.port()?;
-        let any = match address {
-            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
-            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
-        };
-        match UdpSocket::bind(any) {
-            Ok(socket) => {
-                socket.set_nonblocking(true).ok()?;
-                socket.connect(address).ok()?;
-                return Some(socket);
-            }
-            Err(error) if error.kind() == ErrorKind::AddrInUse => (),
-            // A range of ports may need a privilege here.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => (),
-            Err(_) => return None,
-        }
-    }
-    None
-}
-
-/// Write the query for *key* into *query*.
-fn compose_query(
-    key: &Key<'_>,
-    flags: u8,
-    manner: Manner,
-    cookie: &[u8],
-    chance: &mut Chance,
-    query: &mut Vec<u8>,
-) -> Option<()> {
-    query.clear();
-    query.extend(chance.octets::<2>()?);
-    query.extend([flags, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(manner.has_edns)]);
-    let start = query.len();
-    query.extend_from_slice(key.qname);
-    if manner.mixes_case {
-        for part in query[start..].chunks_mut(64) {
-            let mut bits = u64::from_be_bytes(chance.octets()?);
-            // Length octets are at most 63: below "a".
-            for octet in part.iter_mut().filter(|octet| octet.is_ascii_lowercase()) {
-                *octet ^= (bits as u8 & 1) << 5;
-                bits >>= 1;
-            }
-        }
-    }
-    query.extend(key.qtype.to_be_bytes());
-    query.extend(key.qclass.to_be_bytes());
-    if manner.has_edns {
-        let [high, low] = PAYLOAD_OCTETS.to_be_bytes();
-        let is_do = if key.is_do { 0x80 } else { 0 };
-        query.extend([0, 0, OPT, high, low, 0, 0, is_do, 0, 0]);
-        if cookie.is_empty() {
-            query.push(0);
-        } else {
-            let size = cookie.len() as u8;
-            query.extend([size + 4, 0, COOKIE, 0, size]);
-            query.extend_from_slice(cookie);
-        }
-    }
-    Some(())
-}
-
-/// Say whether *octets* are the reply to *query*, whose name has *name_octets* (RFC 5452 section
-/// 9.1).  One without a question is none here: Python asks again.
-fn is_reply(query: &[u8], name_octets: usize, octets: &[u8], manner: Manner) -> bool {
-    let end = HEADER_OCTETS + name_octets + 4;
-    if octets.len() < end || octets[..2] != query[..2] || octets[2] & 0xF8 != 0x80 {
-        return false;
-    }
-    let (theirs, ours) = (&octets[HEADER_OCTETS..end], &query[HEADER_OCTETS..end]);
-    octets[4..6] == [0, 1]
-        && if manner.mixes_case {
-            theirs == ours
-        } else {
-            let (theirs, ours) = (theirs.split_at(name_octets), ours.split_at(name_octets));
-            theirs.0.eq_ignore_ascii_case(ours.0) && theirs.1 == ours.1
-        }
 }
 
 /// Say whether *name* is a whole name.

@@ -7,10 +7,13 @@ use crate::recursion::watch::{CLOCK, EVENTS_MAX};
 use crate::recursion::{Heard, Misses};
 use crate::respond::Client;
 use crate::serve::{Server, Witness};
-use crate::turn::Now;
+use crate::turn::{compose_due, Now};
 
 /// Looks at the sockets in one turn: what waits at others has its turn after that.
 const LOOKS_MAX: usize = 8;
+
+/// What Python hears of, of all that was learnt: what is asked seldom; of a flood, a part.
+const LEARNT_MAX: usize = 256;
 
 impl Server {
     /// Go on with what is in flight; return how many queries were handed up.
@@ -48,6 +51,16 @@ impl Server {
         punts
     }
 
+    /// Ask no more, and hand up who waits.
+    pub fn stop_asking(&mut self, now: Now, witness: &mut dyn Witness) {
+        let Some(mut misses) = self.misses.take() else { return };
+        while let Some(number) = misses.any() {
+            misses.asks.end(number);
+            self.hand_up_waiters(&mut misses, number, now, witness);
+        }
+        self.write_tally();
+    }
+
     /// Take what the socket of question *number* has.
     fn hear(
         &mut self,
@@ -76,9 +89,12 @@ impl Server {
 
     /// Keep the reply to question *number* in the message cache; false when it can't be.
     fn keep(&mut self, misses: &mut Misses, number: u32, size: usize, now: Now) -> bool {
-        let Some(message) = misses.finish(number, size) else { return false };
-        let cache = &mut self.kept.cache;
-        cache.put(&message.key, message.octets, message.ttl_s, now.s, None)
+        let Some(message) = misses.finish(number, size, now.s) else { return false };
+        let kept = &mut self.kept;
+        if kept.learnt.len() < LEARNT_MAX {
+            kept.learnt.push(compose_due(&message.key));
+        }
+        kept.cache.put(&message.key, message.octets, message.ttl_s, now.s, None)
     }
 
     fn answer_waiters(
@@ -138,7 +154,7 @@ impl Server {
         witness: &mut dyn Witness,
     ) -> usize {
         self.tally.add(why, 1);
-        misses.give_up(number);
+        misses.give_up(number, now.s);
         self.hand_up_waiters(misses, number, now, witness)
     }
 
