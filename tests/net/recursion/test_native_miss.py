@@ -23,15 +23,10 @@ from tests.net.recursion.upstream import Upstream, forward, stub
 from tests.net.worker_process import WorkerProcess
 
 
-@pytest.fixture(scope="module")
-def data_path(best_data_path):
-    if best_data_path != NATIVE:
-        pytest.skip("no native core was built")
-    return best_data_path
-
-
 @pytest.fixture
-def native_worker(own_zones):
+def native_worker(own_zones, data_path):
+    if data_path != NATIVE:
+        pytest.skip("no native core was built")
     return lambda settings: WorkerProcess(own_zones, **settings)
 
 
