@@ -175,9 +175,7 @@ class NativeMiss:
         ]
         is_minimised = settings.minimises_qname and not cut.is_forward
         depth_max = 1 if is_minimised else DEPTH_MAX
-        self._recursion.put_cut(
-            cut.apex, servers, depth_max, cut.is_forward, cut.expires_s, now_s
-        )
+        self._recursion.put_cut(cut.apex, servers, depth_max, cut.is_forward, cut.expires_s, now_s)
 
     def _follow(self) -> None:
         """Have the core do what the pipeline does."""
