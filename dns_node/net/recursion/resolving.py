@@ -210,9 +210,7 @@ class Resolving:
         core, size_octets_max = self._answering.native, settings.cache.message_cache_octets
         if core is not None:
             stale_s = settings.cache.stale_max_s
-            messages: Messages = NativeMessageCache(
-                core, self._clients, size_octets_max, stale_s
-            )
+            messages: Messages = NativeMessageCache(core, self._clients, size_octets_max, stale_s)
             if is_new:
                 messages.flush_all()
         elif (
