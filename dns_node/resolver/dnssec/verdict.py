@@ -63,6 +63,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     asked for separately; without it, an answer that holds nothing of the type that was asked for
     claims that there is nothing, and has to prove it; so does an open one without any alias.  With
     YXDOMAIN the answer ends with the DNAME that makes too long a name (RFC 6672 section 2.2).
+
+    *said_s* is when it was said, None for now: its TTLs count from then.
     """
 
     question: Question
@@ -71,6 +73,25 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     authority: tuple[Held, ...] = ()
     zone: WireName | None = None
     is_open: bool = False
+    said_s: float | None = None
+
+    def at(self, now_s: float) -> "Claim | None":
+        """Return the claim with the TTLs that are left at *now_s*, None when one is over."""
+        if self.said_s is None or not self.answer + self.authority:
+            return self
+        age_s = max(0, int(now_s - self.said_s))
+        if not age_s:
+            return self
+        if any(held.rrset.ttl_s <= age_s for held in self.answer + self.authority):
+            return None
+        answer = tuple(_aged(held, age_s) for held in self.answer)
+        authority = tuple(_aged(held, age_s) for held in self.authority)
+        return msgspec.structs.replace(self, answer=answer, authority=authority, said_s=None)
+
+
+def _aged(held: Held, age_s: int) -> Held:
+    rrset = msgspec.structs.replace(held.rrset, ttl_s=held.rrset.ttl_s - age_s)
+    return msgspec.structs.replace(held, rrset=rrset)
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):

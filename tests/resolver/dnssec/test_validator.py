@@ -514,3 +514,18 @@ def test_the_error_says_what_is_wrong_with_a_proof(denial):
         expiration_s=NOW_S - 1,
     )  # fmt: skip
     assert code([soa, *old.claim("nx.example.", 1).authority[1:]]) == ErrorCode.SIGNATURE_EXPIRED
+
+
+def test_what_a_referral_said_of_the_ds_is_over_with_its_ttl():
+    """The servers of a zone may be known for longer than that it is insecure."""
+    world = tree()
+    asked = question("un.example.", "DS")
+    said = world.said(asked)
+    world.lies[asked] = msgspec.structs.replace(said, said_s=NOW_S)
+    world.now_s = NOW_S + 200
+    assert world.security("www.un.example.") is Security.INSECURE
+    assert world.validator.insecure_until_s(b"\2un\7example\0", world.now_s) == NOW_S + 300
+    assert ("un.example.", DS, True) not in world.asked
+    world.now_s = NOW_S + 300
+    assert world.security("www.un.example.") is Security.INSECURE
+    assert ("un.example.", DS, True) in world.asked
