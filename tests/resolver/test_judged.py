@@ -7,11 +7,16 @@ import pytest
 from dns_node.resolver.dnssec.verdict import Need, Verdict
 from dns_node.resolver.question import ExtendedError, Held, Question, Security
 from dns_node.zone.names import parse_name
+from dns_node.zone.rrset import RRset
 from tests.resolver.test_resolution import small_world
 from tests.resolver.world import Host, World, Zone, question
 
 BOGUS = ExtendedError(6, "for the test")
 LIE = bytes((203, 0, 113, 66))
+
+
+def signed(rrset: RRset) -> RRset:
+    return RRset(rrset.rrtype, rrset.ttl_s, rrset.rdatas, (bytes(20),))
 
 
 class Judge:
@@ -33,7 +38,7 @@ class Judge:
         if is_lie or self.is_strict:
             return Verdict(Security.BOGUS, errors=(BOGUS,), rcode=2)
         answer, authority = (
-            tuple(Held(held.owner, held.rrset, Security.SECURE) for held in helds)
+            tuple(Held(held.owner, signed(held.rrset), Security.SECURE) for held in helds)
             for helds in (claim.answer, claim.authority)
         )
         return Verdict(Security.SECURE, answer, authority, rcode=claim.rcode)
