@@ -145,3 +145,15 @@ def test_rfc9156_every_step_goes_down_and_the_end_is_reached_in_time(qname, data
         assert len(name) > len(known)
         known, step = name, step + 1
     assert step <= MINIMISE_COUNT_MAX + 1
+
+
+def test_rfc9156_after_four_labels_what_is_missing_is_spread_over_the_steps_that_are_left():
+    qname = b"\x01a" * 24 + b"\0"
+    known, added = b"\0", []
+    for step in range(11):
+        if known == qname:
+            break
+        name = next_name(qname, known, step)
+        added.append(len(label_offsets(name)) - len(label_offsets(known)))
+        known = name
+    assert added == [1, 1, 1, 1, 4, 4, 3, 3, 3, 3]
