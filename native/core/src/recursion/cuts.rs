@@ -16,8 +16,10 @@ const CHOICES_MAX: usize = 13;
 const FAILURES_MAX: u32 = 3;
 /// How long.
 const REST_S: f64 = 60.0;
-/// Questions that wait at one cut; of what goes beyond, here and below, Python hears, who bounds it.
+/// Questions that wait at one cut whose servers have been silent for so long; of what goes beyond,
+/// here and below, Python hears, who bounds it.
 const OUTSTANDING_MAX: u32 = 100;
+const SILENCE_S: f64 = 0.1;
 /// Questions in a second for names below one cut that may bring nothing, and how many more at once
 /// (random names below a zone: water torture).
 const FRUITLESS_PER_S: f64 = 50.0;
@@ -67,6 +69,7 @@ pub struct CutFacts {
 #[derive(Clone, Copy, Debug, Default)]
 struct Load {
     outstanding: u32,
+    answered_s: f64,
     fruitless: f64,
     fruitless_s: f64,
     asked: u32,
@@ -317,6 +320,9 @@ impl Cuts {
         let Some(cut) = self.fresh.get_mut(apex) else { return };
         let load = &mut cut.load;
         load.outstanding = load.outstanding.saturating_sub(1);
+        if end != End::Silence {
+            load.answered_s = now_s;
+        }
         if end != End::Answered && !cut.is_forward {
             let passed = (now_s - load.fruitless_s) * FRUITLESS_PER_S;
             load.fruitless = (load.fruitless - passed).max(0.0) + 1.0;
@@ -375,7 +381,8 @@ impl Cut {
         }
         let load = &self.load;
         let passed = (now_s - load.fruitless_s) * FRUITLESS_PER_S;
-        load.fruitless - passed > FRUITLESS_MAX || load.outstanding >= OUTSTANDING_MAX
+        let is_silent = now_s - load.answered_s > SILENCE_S;
+        load.fruitless - passed > FRUITLESS_MAX || load.outstanding >= OUTSTANDING_MAX && is_silent
     }
 }
 

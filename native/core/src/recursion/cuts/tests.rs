@@ -108,7 +108,7 @@ fn a_server_that_has_told_its_cookie_has_to_tell_it_again() {
 }
 
 #[test]
-fn what_waits_at_a_cut_is_bounded() {
+fn what_waits_at_a_silent_cut_is_bounded() {
     let (mut cuts, mut chance) = (Cuts::default(), Chance::default());
     cuts.put(EXAMPLE, &facts(vec![server(1, 10)]), 0.0, &mut chance).unwrap();
     for _ in 0..OUTSTANDING_MAX {
@@ -116,9 +116,12 @@ fn what_waits_at_a_cut_is_bounded() {
         // What is known of a cut is told again and again.
         cuts.put(EXAMPLE, &facts(vec![server(1, 10)]), 0.0, &mut chance).unwrap();
     }
-    assert!(cuts.choose(EXAMPLE, 0.0, &mut chance).is_none());
-    cuts.note_end(EXAMPLE, End::Answered, 0.0);
-    assert!(cuts.choose(EXAMPLE, 0.0, &mut chance).is_some());
+    assert!(cuts.choose(EXAMPLE, 1.0, &mut chance).is_none());
+    cuts.note_end(EXAMPLE, End::Answered, 1.0);
+    for _ in 0..OUTSTANDING_MAX {
+        assert!(cuts.choose(EXAMPLE, 1.05, &mut chance).is_some());
+    }
+    assert!(cuts.choose(EXAMPLE, 1.2, &mut chance).is_none());
 }
 
 #[test]
