@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import dns.flags
 import pytest
 
+from dns_node.control.replies import UNKNOWN
+
+from ..waiting import eventually
 from . import expected
 from .expected import Expected
 from .hierarchy import Hierarchy
@@ -124,6 +127,35 @@ def test_kdig_sees_signatures_with_do_and_none_without(
     assert re.search(r"^www\.knot\.north\.\s+\d+\s+IN\s+RRSIG\s+A 15 ", signed, re.MULTILINE)
     plain = hierarchy.run(*words)
     assert "RRSIG" not in plain and "192.0.2.23" in plain
+
+
+def why(node: ResolvingNode, name: str) -> str:
+    """Return what WHY says; a worker that has just started may not be heard yet."""
+    answer = eventually(
+        lambda: (said := node.say(0, "WHY", name, "A")).status != UNKNOWN and said, 10, "a worker"
+    )
+    assert answer.status == 0, answer
+    return answer.out
+
+
+def test_why_tells_the_way_down_the_servers_and_the_chain_of_trust(node: ResolvingNode) -> None:
+    why(node, "www.north.")
+    node.done(0, "FLUSH", "all")
+    said = why(node, "www.sub.signed.north.")
+    for part in ("north.", "signed.north.", "sub.signed.north."):
+        assert f"referred to {part} (" in said
+        assert re.search(rf"^ .* {re.escape(part)} is secure", said, re.MULTILINE), said
+    assert re.search(r"ask \S+#53 \(udp\) for", said)
+    assert re.search(r"cost: \d+ of 50 queries", said)
+    assert "answer: NOERROR, secure" in said
+    assert "is in the cache" in why(node, "www.sub.signed.north."), "by one of the workers"
+
+
+def test_why_tells_what_is_wrong_with_a_bogus_name(node: ResolvingNode) -> None:
+    said = why(node, "www.badsig.north.")
+    assert "bogus: www.badsig.north." in said
+    assert "answer: SERVFAIL, bogus" in said
+    assert "extended error 6" in said
 
 
 def test_who_is_not_allowed_gets_no_recursion_and_no_cache_contents(
