@@ -145,7 +145,10 @@ def _ask_server(
     if isinstance(scrubbed, Answer | NoData | NxDomain) and response.flags & AA:
         _note_own_servers(inquiry, delegation, response)
     if isinstance(scrubbed, Lame) and scrubbed.is_resolver:
-        plain = msgspec.structs.replace(response, flags=response.flags & ~RA)
+        flags = response.flags & ~RA
+        if not response.answer and not response.authority:
+            flags |= AA
+        plain = msgspec.structs.replace(response, flags=flags)
         inquiry.spare = scrub(plain, question, delegation.apex)
         inquiry.answered_by = name_server
     return scrubbed

@@ -264,7 +264,11 @@ class _Scrubbing:
             # What is signed speaks for the zone, even without AA and SOA.
             speaks = response.flags & AA or self._proofs()
             if not self.is_forwarder and (not speaks or self._refers_upwards()):
-                return Lame("it refers to nobody below the zone, and does not speak for it")
+                is_empty = not response.authority and not response.answer
+                return Lame(
+                    "it refers to nobody below the zone, and does not speak for it",
+                    is_resolver=is_empty,
+                )
         if soa is None and self.aliases:
             return self._alias(target)
         if soa is None and any(record.rrtype == _SOA for record in response.authority):
