@@ -31,7 +31,8 @@ CHANCES_MAX: Final = 32
 """Used entries that one new entry passes over: putting never takes long."""
 
 DUE_DIVISOR: Final = 10
-"""The first use in the last tenth of an entry's life says that it is due for a refresh."""
+"""The first use in the last tenth of an entry's life, or in its last second, says that it is due
+for a refresh; one that lives for a second only never is."""
 
 _QR, _TC, _RD, _AD, _CD = 0x8000, 0x0200, 0x0100, 0x0020, 0x0010
 _KEPT: Final = ~(_TC | _RD | _CD) & 0xFFFF
@@ -172,7 +173,8 @@ class MessageCache:
             return None
         entry.is_used = True
         age_s = max(0, int(now_s - entry.stored_s))
-        is_due = not entry.was_due and age_s >= entry.ttl_s - entry.ttl_s // DUE_DIVISOR
+        before_end_s = max(entry.ttl_s // DUE_DIVISOR, entry.ttl_s > 1)
+        is_due = not entry.was_due and before_end_s > 0 and age_s >= entry.ttl_s - before_end_s
         entry.was_due |= is_due
         return Found(entry, age_s, is_due)
 

@@ -264,7 +264,8 @@ class RRsetCache:
         left_s = self.settings.stale_ttl_s if is_stale else math.ceil(entry.expires_s - now_s)
         kept, left_s, ttl_s = unpack(entry, owner, left_s, is_stale=is_stale)
         state = entry.state
-        is_due = state & (USED | DUE) == USED and left_s <= ttl_s // DUE_DIVISOR and not is_stale
+        before_end_s = max(ttl_s // DUE_DIVISOR, ttl_s > 1)
+        is_due = state & (USED | DUE) == USED and left_s <= before_end_s and not is_stale
         entry.state = state | (USED | DUE if is_due else USED)
         return Found(kept, left_s, RANKS[state & RANK_BITS], is_stale, is_due)
 

@@ -2,6 +2,7 @@
 
 import dns.flags
 import dns.message
+import pytest
 
 from dns_node.answer.query import parse
 from dns_node.resolver.message_cache import CHANCES_MAX, ENTRY_SIZE_OCTETS, Key, MessageCache
@@ -126,6 +127,16 @@ def test_the_first_use_in_the_last_tenth_says_that_a_reply_is_due():
     cache.put(WWW, reply_to(WWW, (100,)), 3600, 0.0)
     found = [cache.find(WWW, now_s).is_due for now_s in (0.0, 89.9, 90.0, 95.0)]
     assert found == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "expected"),
+    [(5, {3.9: False, 4.0: True, 4.5: False}), (2, {0.9: False, 1.0: True}), (1, {0.0: False})],
+)
+def test_what_lives_shortly_is_due_in_its_last_second_unless_that_is_all_it_has(ttl_s, expected):
+    cache = MessageCache(SIZE)
+    cache.put(WWW, reply_to(WWW, (ttl_s,)), 3600, 0.0)
+    assert {now_s: cache.find(WWW, now_s).is_due for now_s in expected} == expected
 
 
 def test_sweeping_frees_what_nobody_asks_for():
