@@ -2,6 +2,8 @@
 //!
 //! An input is one octet that says who asks (`Circumstances`), then the query.
 
+pub mod replies;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,6 @@
 //! `storm STORE PACK [INPUTS [SECONDS [SEED]]]`: answers every query of the pack, then mutations of
-//! them, until there were so many inputs or so many seconds are over.
+//! them, and judges as many replies of servers, until there were so many inputs or so many seconds
+//! are over.
 //!
 //! Ends with an error at the first reply that is none that may be sent; the input is printed.
 
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::process::exit;
 use std::time::{Duration, Instant};
 
+use dns_node_fuzz::replies::{seeds, ReplyBench};
 use dns_node_fuzz::{parse, Bench};
 
 /// Labels and options that chance alone would seldom write.
@@ -43,6 +45,10 @@ fn main() {
     let mut bench = Bench::open(Path::new(&arguments[1]));
     let mut chance = Chance(seed.max(1));
     let mut input = Vec::new();
+    let replies = seeds();
+    let replies: Vec<&[u8]> = replies.iter().map(Vec::as_slice).collect();
+    let mut judge = ReplyBench::default();
+    let mut reply = Vec::new();
     let (begin, mut inputs) = (Instant::now(), 0);
     while inputs < most {
         if let Some(known) = pack.get(inputs as usize) {
@@ -51,20 +57,27 @@ fn main() {
         } else {
             mutate(&pack, &mut chance, &mut input);
         }
+        match replies.get(inputs as usize) {
+            Some(known) => reply = known.to_vec(),
+            None => mutate(&replies, &mut chance, &mut reply),
+        }
         inputs += 1;
         let work = || {
             bench.answer(&input);
             parse(&input);
+            judge.judge(&reply);
         };
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             println!("after {inputs} inputs of seed {seed}: {}", input.escape_ascii());
+            println!("and the reply {}", reply.escape_ascii());
             exit(1);
         }
         if inputs % 4096 == 0 && begin.elapsed() > Duration::from_secs(seconds) {
             break;
         }
     }
-    println!("{inputs} inputs of seed {seed} in {:.0} s: no fault", begin.elapsed().as_secs_f64());
+    let (taken, seconds) = (judge.taken, begin.elapsed().as_secs_f64());
+    println!("{inputs} inputs of seed {seed} in {seconds:.0} s, {taken} replies taken: no fault");
 }
 
 fn mutate(pack: &[&[u8]], chance: &mut Chance, input: &mut Vec<u8>) {
