@@ -139,7 +139,8 @@ impl KeptReply {
     /// What it is at *now_s*, when its time is not over.
     pub fn at(&mut self, now_s: f64) -> Found<'_> {
         let age_s = (now_s - self.stored_s).max(0.0) as u32;
-        let is_due = !self.was_due && age_s >= self.ttl_s - self.ttl_s / DUE_DIVISOR;
+        let before_end_s = (self.ttl_s / DUE_DIVISOR).max(u32::from(self.ttl_s > 1));
+        let is_due = !self.was_due && before_end_s > 0 && age_s >= self.ttl_s - before_end_s;
         self.was_due |= is_due;
         Found { reply: self, age_s, is_due }
     }
