@@ -157,6 +157,8 @@ class NativeMiss:
         assert self._resolver is not None and self._policy is not None
         if outcome.rcode not in (NOERROR, NXDOMAIN) or not self._policy.allows_shortcut:
             return
+        if outcome.errors:
+            return  # the core does not know what there is to say (a zone that is insecure, and why)
         now_s = time.time()
         cut = self._resolver.askable_cut(question.qname, now_s)
         if cut is None:
