@@ -176,7 +176,8 @@ class Resolver:
             known.answered += answered - 1
             known.note_reply(rtt_s)
             known.replied_s = now_s
-        for _ in range(min(failed, 2)):
+        elif failed:
+            # Where others were answered meanwhile, it was not the server that was silent.
             known.note_failure(now_s, now_s)
 
     def find_rrset(

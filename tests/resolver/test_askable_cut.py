@@ -19,8 +19,12 @@ def test_a_cut_whose_server_answered_may_be_asked_until_its_referral_is_over():
     assert cut.apex == parse_name("example.")
     assert [each.server.address for each in cut.servers] == ["192.0.2.2"]
     assert 3590 < cut.expires_s - world.now_s <= 3600
-    resolver.note_shortcut(Server("192.0.2.2"), answered=5, failed=0, rtt_s=0.1, now_s=world.now_s)
-    resolver.note_shortcut(Server("192.0.2.2"), answered=0, failed=1, rtt_s=0, now_s=world.now_s)
+    resolver.note_shortcut(
+        Server("192.0.2.2"), answered=5, failed=0, rtt_s=0.1, near_misses=0, now_s=world.now_s
+    )
+    resolver.note_shortcut(
+        Server("192.0.2.2"), answered=0, failed=1, rtt_s=0, near_misses=0, now_s=world.now_s
+    )
     assert resolver.askable_cut(WWW, world.now_s) is None
 
 
