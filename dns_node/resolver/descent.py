@@ -132,6 +132,8 @@ def accept(inquiry: Inquiry, above: Delegation, referral: Referral) -> Delegatio
         is_ds = referral.authority[0].rrset.rrtype == DS
         answer, proofs = (referral.authority, ()) if is_ds else ((), referral.authority)
         ds = Claim(ds_question(apex), 0, answer, proofs, above.apex, said_s=now_s)
+        if resolver.validator is not None:
+            resolver.validator.doubt(apex, now_s)
     delegation = Delegation(
         apex,
         names,

@@ -43,6 +43,9 @@ RENEW_AFTER_S = 30.0
 """What is known of a zone is found out again before its time, where it does not fit what the zone
 says (a key was replaced), but not more often than this."""
 
+ATTEMPTS_MAX = 3
+"""How often the DS and the keys of a zone are looked at when they are not good."""
+
 NSECS_MAX = 8
 
 NAMES_NOTED_MAX = 4
@@ -198,11 +201,21 @@ class Chain:
         self, zone: WireName, anchor: WireName, above: Trust | None, *, is_fresh: bool
     ) -> Generator[Need, Claim | None, Trust]:
         trust: Trust | None = None
-        # What is at hand, what a server says, what another one says.
-        for attempt_is_fresh in (False, True, True) if not is_fresh else (True, True):
+        found: Trust | _SignedDelegations | None = None
+        # What is at hand; then keys that a server gives; then its DS and keys that others give.
+        for attempt in range(ATTEMPTS_MAX):
             self._doubted = None
-            trust = yield from self._establish(zone, anchor, above, attempt_is_fresh)
-            if self._doubted != zone:
+            asks = is_fresh or attempt > 0
+            if not isinstance(found, _SignedDelegations) or attempt == ATTEMPTS_MAX - 1:
+                found = yield from self._vouching(zone, anchor, above, asks)
+            if isinstance(found, Trust):
+                made = found
+            else:
+                made = yield from self._keys(zone, found, zone == anchor, asks)
+            is_bad = self._doubted == zone
+            if is_bad or trust is None or made.security is not Security.BOGUS:
+                trust = made
+            if not is_bad:
                 break
         assert trust is not None
         self._doubted = None
@@ -218,18 +231,15 @@ class Chain:
         how = trust.security.name.lower() if trust.is_cut else "no zone"
         self.steps.append(f"{name_text(trust.zone)} is {how}{text}")
 
-    def _establish(
+    def _vouching(
         self, zone: WireName, anchor: WireName, above: Trust | None, is_fresh: bool
-    ) -> Generator[Need, Claim | None, Trust]:
+    ) -> Generator[Need, Claim | None, Trust | _SignedDelegations]:
+        """Find what vouches for the keys of *zone*: its anchors or its DS records; or what there
+        is to know without."""
         if zone == anchor:
             records = self.knowledge.anchors.delegations(zone)
-            delegations = _SignedDelegations(records, TTL_S_MAX)
-        else:
-            found = yield from self._delegations(zone, above, is_fresh)
-            if isinstance(found, Trust):
-                return found
-            delegations = found
-        return (yield from self._keys(zone, delegations, zone == anchor, is_fresh))
+            return _SignedDelegations(records, TTL_S_MAX)
+        return (yield from self._delegations(zone, above, is_fresh))
 
     def _delegations(
         self, zone: WireName, above: Trust | None, is_fresh: bool

@@ -145,6 +145,12 @@ class Validator:
         """Take up what an earlier run kept of the trust anchors."""
         self.anchors.load(rows)
 
+    def doubt(self, zone: WireName, now_s: float) -> None:
+        """Forget that *zone* is BOGUS, if it is: something new was heard of its DS."""
+        trust = self._knowledge.trusts.find(zone, now_s)
+        if trust is not None and trust.security is Security.BOGUS:
+            self._knowledge.trusts.forget(zone)
+
     def flush(self, apex: WireName | None = None) -> None:
         """Forget what is known of zones at and below *apex*, of all with None."""
         self._knowledge.trusts.flush(apex)

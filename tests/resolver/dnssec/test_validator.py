@@ -6,7 +6,7 @@ import pytest
 from dns_node.resolver.budget import BudgetExceeded
 from dns_node.resolver.dnssec.trust import Trust, TrustStore
 from dns_node.resolver.dnssec.verdict import Claim, ErrorCode
-from dns_node.resolver.question import Held, Security
+from dns_node.resolver.question import Held, Question, Security
 from dns_node.zone.rrset import RRset
 from tests.resolver.dnssec.world import World
 from tests.resolver.signing import DAY_S, DNSKEY, DS, NOW_S, SignedZone, UnsignedZone, key, question
@@ -529,3 +529,44 @@ def test_what_a_referral_said_of_the_ds_is_over_with_its_ttl():
     world.now_s = NOW_S + 300
     assert world.security("www.un.example.") is Security.INSECURE
     assert ("un.example.", DS, True) in world.asked
+
+
+def test_other_servers_are_asked_for_keys_that_are_not_good_and_then_for_the_ds():
+    world = tree()
+    ds, dnskey = question("sub.example.", "DS"), question("sub.example.", "DNSKEY")
+    said: dict[Question, int] = {ds: 0, dnskey: 0}
+
+    def lame(asked: Question, times: int):
+        """What a server without DNSSEC says, so many times; then what the zone says."""
+
+        def lie(claim: Claim) -> Claim:
+            said[asked] += 1
+            return unsigned(claim) if said[asked] <= times else claim
+
+        world.lies[asked] = lie
+
+    for bad_ds, bad_keys, expected in (
+        (0, 1, [(ds, False), (dnskey, False), (dnskey, True)]),
+        (1, 0, [(ds, False), (ds, True), (dnskey, True)]),
+        (0, 2, [(ds, False), (dnskey, False), (dnskey, True), (ds, True), (dnskey, True)]),
+    ):
+        world.validator.flush()
+        world.ask("www.example.")
+        world.asked.clear()
+        said.update({ds: 0, dnskey: 0})
+        lame(ds, bad_ds)
+        lame(dnskey, bad_keys)
+        assert world.security("www.sub.example.") is Security.SECURE
+        assert world.asked == [("sub.example.", asked.qtype, fresh) for asked, fresh in expected]
+
+
+def test_something_new_about_a_ds_ends_the_wait_after_a_failure():
+    world = tree()
+    sub = b"\3sub\7example\0"
+    world.lies[question("sub.example.", "DNSKEY")] = None
+    assert world.security("www.sub.example.") is Security.BOGUS
+    world.lies.clear()
+    world.validator.doubt(sub, world.now_s)
+    assert world.security("www.sub.example.") is Security.SECURE
+    world.validator.doubt(sub, world.now_s)  # what is good is not doubted
+    assert world.validator.security_of(sub, world.now_s) is Security.SECURE
