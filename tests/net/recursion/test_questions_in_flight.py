@@ -1,5 +1,6 @@
 """Questions of a worker that are many, or take long."""
 
+import mmap
 import resource
 
 import dns.flags
@@ -8,6 +9,7 @@ import dns.query
 import dns.rcode
 import dns.rrset
 
+from dns_node.answer.shared_block import SharedBlock
 from tests.net.recursion.clients import addresses, ask, replies_of, send_many, until
 from tests.net.recursion.upstream import Upstream, stub
 from tests.net.worker_process import WorkerProcess, framed, receive_messages
@@ -72,3 +74,23 @@ def test_an_answer_that_comes_too_late_is_kept_and_not_sent(own_zones):
         assert replies_of(send_many(worker, ["web.example."]), 1) == [None]
         assert addresses(ask(worker, "web.example.")) == ["192.0.2.1"]
         assert worker.count()["recursion_discarded"] == 1
+
+
+def test_questions_are_counted_where_the_other_workers_look_whoever_asks_the_servers(own_zones):
+    settings = stub(server := Upstream(), limits=PATIENT)
+    with server, WorkerProcess(own_zones, **settings) as worker:
+        block = SharedBlock(mmap.mmap(worker.block_fd, 0))
+        for number in range(3):  # by now a native core asks by itself
+            ask(worker, f"first{number}.example.")
+        server.holds = True
+        sockets = send_many(worker, ["web.example."] * 3 + ["other.example."] * 4)
+        until(lambda: worker.count()["recursion_in_flight"] == 7, "all are taken")
+        client = bytes((127, 0, 0, 1))
+        by_client, web = block.question_slots(client, b"\3web\7example\0", 1)
+        _, other = block.question_slots(client, b"\5other\7example\0", 1)
+        assert block.questions[0][0] == 7 and block.clients[0][by_client] == 7
+        assert (block.names[0][web], block.names[0][other]) == (3, 4)
+        server.holds = False
+        assert all(replies_of(sockets))
+        until(lambda: block.questions[0][0] == 0, "all are answered")
+        assert not any(block.clients[0]) and not any(block.names[0])
