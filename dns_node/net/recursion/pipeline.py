@@ -287,6 +287,9 @@ class Pipeline:
             assert isinstance(verdict, Dropped)
             self._counters.add(_POLICY)
         is_late = took_s > self.admission.limits.discard_s and not self.is_stopping
+        # A failure is no larger than its question: nobody saves it up against somebody else.
+        if reply is not None and is_late and reply.octets[3] & 15 == SERVFAIL:
+            is_late = False
         if reply is not None and is_late and not (client.is_tcp or recurse.has_good_cookie):
             self._counters.add(_DISCARDED)
             reply = None

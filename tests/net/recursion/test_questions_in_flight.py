@@ -76,6 +76,12 @@ def test_an_answer_that_comes_too_late_is_kept_and_not_sent(own_zones):
         assert worker.count()["recursion_discarded"] == 1
 
 
+def test_a_failure_is_told_however_late_it_is(own_zones):
+    settings = stub(server := Upstream(delay_s=None), limits={"discard_ms": 100, "time_ms": 500})
+    with server, WorkerProcess(own_zones, **settings) as worker:
+        assert ask(worker, "web.example.").rcode() == dns.rcode.SERVFAIL
+
+
 def test_questions_are_counted_where_the_other_workers_look_whoever_asks_the_servers(own_zones):
     settings = stub(server := Upstream(), limits=PATIENT)
     with server, WorkerProcess(own_zones, **settings) as worker:
