@@ -18,6 +18,8 @@ from dns_node.zone.names import name_text
 
 TRIES_MAX: Final = 4
 """How often one server is asked for one question: three retries (RFC 9520 section 3.1)."""
+PARTIAL_TRIES_MAX: Final = 2
+"""How often for a part of the name, which some servers do not answer: there is the whole to ask."""
 _NEVER: Final = 1 << 20
 
 OTHER_ERROR: Final = 0
@@ -75,6 +77,7 @@ def _ask_servers(
     if delegation.in_parallel > 1:
         return (yield from parallel.ask_some(inquiry, delegation, question, avoided))
     tries: dict[NameServer, int] = dict.fromkeys(avoided, _NEVER)
+    tries_max = PARTIAL_TRIES_MAX if is_partial else TRIES_MAX
     has_reply = False
     spare: Scrubbed | None = None
     try:
@@ -89,7 +92,7 @@ def _ask_servers(
                 is_more = yield from addresses.find_more(inquiry, delegation, depth)
                 if is_more:
                     continue
-            if name_server is None or number >= TRIES_MAX or inquiry.now_s >= inquiry.until_s:
+            if name_server is None or number >= tries_max or inquiry.now_s >= inquiry.until_s:
                 break
             scrubbed = yield from _ask_server(inquiry, delegation, name_server, question, number)
             tries[name_server] = number + 1
@@ -145,12 +148,19 @@ def _ask_server(
     if isinstance(scrubbed, Answer | NoData | NxDomain) and response.flags & AA:
         _note_own_servers(inquiry, delegation, response)
     if isinstance(scrubbed, Lame) and scrubbed.is_resolver:
-        flags = response.flags & ~RA
-        if not response.answer and not response.authority:
-            flags |= AA
-        plain = msgspec.structs.replace(response, flags=flags)
-        inquiry.spare = scrub(plain, question, delegation.apex)
+        inquiry.spare = _believed(response, question, delegation)
         inquiry.answered_by = name_server
+    return scrubbed
+
+
+def _believed(response: Response, question: Question, delegation: Delegation) -> Scrubbed:
+    """Return what *response* says if it is that of a server of the zone."""
+    plain = msgspec.structs.replace(response, flags=response.flags & ~RA)
+    scrubbed = scrub(plain, question, delegation.apex)
+    if isinstance(scrubbed, Lame):
+        # It is empty.
+        plain = msgspec.structs.replace(plain, flags=plain.flags | AA)
+        scrubbed = scrub(plain, question, delegation.apex)
     return scrubbed
 
 

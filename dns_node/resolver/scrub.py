@@ -264,7 +264,9 @@ class _Scrubbing:
             # What is signed speaks for the zone, even without AA and SOA.
             speaks = response.flags & AA or self._proofs()
             if not self.is_forwarder and (not speaks or self._refers_upwards()):
-                is_empty = not response.authority and not response.answer
+                is_empty = not self.groups and not any(
+                    record.rrtype in (_NS, _SOA) for record in response.authority
+                )
                 return Lame(
                     "it refers to nobody below the zone, and does not speak for it",
                     is_resolver=is_empty,

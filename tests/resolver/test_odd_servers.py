@@ -147,6 +147,18 @@ def test_a_server_that_knows_no_part_of_the_name_is_asked_for_the_whole():
     assert played.addresses == ["203.0.113.62"]
 
 
+def test_a_server_that_does_not_answer_to_parts_of_names_is_asked_for_the_whole():
+    def drop(query, reply):
+        return None if len(query.question[0].name) == 3 else reply
+
+    world = small_world()
+    world.hosts["192.0.2.2"].zones[0].add("a.b.example. A 203.0.113.62")
+    world.hosts["192.0.2.2"].behave = drop
+    played = world.play(world.resolver("192.0.2.1"), question("a.b.example."))
+    assert played.addresses == ["203.0.113.62"]
+    assert played.seconds < 2
+
+
 def test_records_that_were_not_asked_for_are_not_kept():
     def promote(query, reply):
         reply.answer.append(rrset("www.zone.test.", "A", "203.0.113.66"))
