@@ -10,10 +10,9 @@ from collections.abc import Generator, Iterable, Iterator
 import msgspec
 
 from dns_node.resolver.budget import Budget
-from dns_node.resolver.dnssec.anchors import Anchors, NegativeAnchors
 from dns_node.resolver.dnssec.delegation import choose, matching_keys
-from dns_node.resolver.dnssec.denial import Absence, Proof
-from dns_node.resolver.dnssec.keys import Algorithms, ZoneKey
+from dns_node.resolver.dnssec.keys import ZoneKey
+from dns_node.resolver.dnssec.knowledge import Knowledge
 from dns_node.resolver.dnssec.proofs import Proofs, collect, signer_of, signer_of_proofs
 from dns_node.resolver.dnssec.records import (
     CNAME,
@@ -32,7 +31,6 @@ from dns_node.resolver.dnssec.trust import (
     INSECURE_TTL_S_MAX,
     TTL_S_MAX,
     Trust,
-    TrustStore,
 )
 from dns_node.resolver.dnssec.verdict import Claim, ErrorCode, Need
 from dns_node.resolver.question import ExtendedError, Held, Question, Security
@@ -50,17 +48,6 @@ NSECS_MAX = 8
 
 NAMES_NOTED_MAX = 4
 """Names below a zone that are looked for in proofs that were not asked for."""
-
-
-class Knowledge(msgspec.Struct):
-    """What validations share."""
-
-    algorithms: Algorithms
-    anchors: Anchors
-    negative_anchors: NegativeAnchors
-    trusts: TrustStore
-    failure_ttl_s: float
-    anchors_changed: bool = False
 
 
 class _SignedDelegations(msgspec.Struct, frozen=True, gc=False):
@@ -123,7 +110,7 @@ class Chain:
             if known is not None and known.is_cut:
                 return False
             proof = proofs.absence(below, DS, self.budget)
-            if proof is not None and _is_insecure_cut(proof):
+            if proof is not None and proof.is_insecure_cut:
                 ttl_s = min(held.rrset.ttl_s for held in proofs.held)
                 self._keep(self._insecure(below, ttl_s))
                 return True
@@ -307,7 +294,7 @@ class Chain:
         if proof.is_too_costly:
             error = ExtendedError(ErrorCode.UNSUPPORTED_NSEC3_ITERATIONS, name_text(trust.zone))
             return self._insecure(zone, ttl_s, error)
-        if _is_insecure_cut(proof):
+        if proof.is_insecure_cut:
             return self._insecure(zone, ttl_s)
         return self._no_cut(zone, ttl_s)
 
@@ -384,13 +371,6 @@ class Chain:
 
     def _failure_ttl_s(self) -> float:
         return min(max(1.0, self.knowledge.failure_ttl_s), FAILURE_TTL_S_MAX)
-
-
-def _is_insecure_cut(proof: Proof) -> bool:
-    """Return whether *proof*, of the absence of a DS, shows a zone cut that is not signed."""
-    if proof.is_too_costly:
-        return False
-    return proof.is_opt_out or (proof.absence is Absence.TYPE and proof.is_cut)
 
 
 def _between(apex: WireName, name: WireName) -> Iterator[WireName]:

@@ -48,6 +48,13 @@ class Proof(msgspec.Struct, frozen=True, gc=False):
     is_cut: bool = False
     is_too_costly: bool = False
 
+    @property
+    def is_insecure_cut(self) -> bool:
+        """Whether it shows, as the proof of the absence of a DS, a zone cut that is not signed."""
+        if self.is_too_costly:
+            return False
+        return self.is_opt_out or (self.absence is Absence.TYPE and self.is_cut)
+
 
 def prove_absence(
     qname: WireName, qtype: int, zone: WireName, records: Iterable[Nsec]

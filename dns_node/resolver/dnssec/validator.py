@@ -6,9 +6,10 @@ from collections.abc import Generator, Iterable
 from dns_node.resolver.budget import Budget
 from dns_node.resolver.dnssec.aggressive import Absences
 from dns_node.resolver.dnssec.anchors import ROOT_ANCHORS, Anchors, NegativeAnchors, Row
-from dns_node.resolver.dnssec.chain import Chain, Knowledge
+from dns_node.resolver.dnssec.chain import Chain
 from dns_node.resolver.dnssec.judgement import Judgement
 from dns_node.resolver.dnssec.keys import Algorithms, ZoneKey
+from dns_node.resolver.dnssec.knowledge import Knowledge
 from dns_node.resolver.dnssec.records import Delegation
 from dns_node.resolver.dnssec.trust import TrustStore
 from dns_node.resolver.dnssec.verdict import Claim, Need, Synthesis, Verdict
