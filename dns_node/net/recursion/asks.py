@@ -28,6 +28,10 @@ FLIGHT_JOINERS_MAX: Final = 1000
 SERVER_DATAGRAMS_MAX: Final = 512
 """Datagrams that one server has not replied to, those of asks whose time is over included."""
 
+RESEND_S: Final = 0.9
+"""A server is not sent the same question again before that, however impatient who asks is: nearly
+always it is slow, and seldom was a datagram lost (RFC 1035 section 4.2.1 has seconds)."""
+
 LINGER_S: Final = 3.0
 """How long after the last ask its reply over UDP is still taken."""
 
@@ -61,12 +65,14 @@ class _Sent:
 class _Flight:
     """One question on its way, and the asks that wait for its reply.
 
-    *sent* holds the queries without a reply; *is_overdue* says that an ask waited in vain since the
-    last of them left; *replied* is a reply that came when nobody waited.  *linger* is the timer
-    that ends a flight that nobody waits for.
+    *sent* holds the queries without a reply; *is_overdue* says that an ask waited in vain since it
+    was last asked for, *resend* is the timer of the next query; *replied* is a reply that came when
+    nobody waited.  *linger* is the timer that ends a flight that nobody waits for.
     """
 
-    __slots__ = ("is_overdue", "key", "linger", "replied", "sent", "server", "tickets")
+    __slots__ = (
+        "is_overdue", "key", "linger", "replied", "resend", "sent", "server", "tickets",
+    )  # fmt: skip
 
     def __init__(self, key: object, server: Server):
         self.key = key
@@ -76,6 +82,7 @@ class _Flight:
         self.is_overdue = False
         self.replied: tuple[_Sent, bytes, float] | None = None
         self.linger: Any = None
+        self.resend: Any = None
 
 
 class Asks:
@@ -128,13 +135,21 @@ class Asks:
             self._lingering -= 1
         if flight.replied is not None:
             self._clock.callLater(0, self._hand_over, flight)
-        elif flight.is_overdue and self._may_send(ask.server):
-            # The first datagram may have been lost.
+        elif flight.is_overdue:
             flight.is_overdue = False
-            with contextlib.suppress(OSError):
-                self._send(ask, flight)
+            if flight.resend is None:
+                last_s = max((sent.sent_s for sent in flight.sent), default=0.0)
+                wait_s = max(0.0, last_s + RESEND_S - self._clock.seconds())
+                flight.resend = self._clock.callLater(wait_s, self._send_again, flight, ask)
         else:
             self.joined += 1
+
+    def _send_again(self, flight: _Flight, ask: Ask) -> None:
+        """Send once more: the first datagram may have been lost."""
+        flight.resend = None
+        if flight.tickets and flight.replied is None and self._may_send(ask.server):
+            with contextlib.suppress(OSError):
+                self._send(ask, flight)
 
     def forget(self, ticket: Ticket) -> None:
         """The event of *ticket* is not wanted any more."""
@@ -179,6 +194,9 @@ class Asks:
             flight.linger.cancel()
             flight.linger = None
             self._lingering -= 1
+        if flight.resend is not None:
+            flight.resend.cancel()
+            flight.resend = None
         for sent in list(flight.sent):
             self._take_off(flight, sent)
 
