@@ -136,7 +136,7 @@ def settings_of(scenario: dict[str, Any]) -> ResolverSettings:
             does_ipv6=bool(scenario.get("do_ip6", True)),
             minimises_qname=bool(scenario.get("qmin")),
             # Scenarios know one of the two, by the resolver that they were written for.
-            minimised_types=(dns.rdatatype.A, dns.rdatatype.NS),
+            minimised_types=(dns.rdatatype.NS, dns.rdatatype.A),
             mixes_case=False,
             has_cookies=False,
             validates=bool(anchors),
