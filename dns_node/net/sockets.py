@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import socket
+import time
 from dataclasses import dataclass, field
 
 from dns_node.errors import InputError, Problem
@@ -21,6 +22,9 @@ _MTU_DISCOVER = {
 _PMTUDISC_DONT, _PMTUDISC_OMIT = 0, 5
 _BUFFERS = ((33, socket.SO_RCVBUF), (32, socket.SO_SNDBUF))
 """Each with the option that may go beyond the system's limits (SO_RCVBUFFORCE, SO_SNDBUFFORCE)."""
+
+BINDS_MAX = 5
+BIND_WAIT_S = 0.05
 
 WILDCARDS = ("0.0.0.0", "::")
 
@@ -118,7 +122,7 @@ def _new(host: str, kind: socket.SocketKind) -> socket.socket:
 def _probe(host: str, port: int) -> int:
     for _ in range(20):
         with _new(host, socket.SOCK_DGRAM) as udp, _new(host, socket.SOCK_STREAM) as tcp:
-            udp.bind((host, port))
+            _bind(udp, (host, port))
             free = int(udp.getsockname()[1])
             try:
                 tcp.bind((host, free))
@@ -138,11 +142,25 @@ def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
         made.setblocking(False)
         if kind == socket.SOCK_DGRAM:
             _prepare_udp(made, host)
-        made.bind((host, port))
+        _bind(made, (host, port))
     except OSError:
         made.close()
         raise
     return made
+
+
+def _bind(made: socket.socket, where: tuple[str, int]) -> None:
+    """Bind *made*; a resolver on this machine may have a UDP port for the moment that one of its
+    queries takes."""
+    for left in range(BINDS_MAX, 0, -1):
+        try:
+            made.bind(where)
+            return
+        except OSError as error:
+            is_in_use = error.errno == errno.EADDRINUSE and made.type == socket.SOCK_DGRAM
+            if not is_in_use or left == 1:
+                raise
+            time.sleep(BIND_WAIT_S)
 
 
 def _prepare_udp(made: socket.socket, host: str) -> None:

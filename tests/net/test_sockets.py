@@ -2,9 +2,11 @@
 
 import select
 import socket
+import threading
 
 import pytest
 
+from dns_node.errors import InputError
 from dns_node.net.sockets import BUFFER_OCTETS, bind_worker, settle
 
 _MTU_DISCOVER = {"127.0.0.1": (socket.IPPROTO_IP, 10), "::1": (socket.IPPROTO_IPV6, 23)}
@@ -49,3 +51,15 @@ def test_clients_are_spread_over_the_workers():
     assert min(received) > 40, received
     for made in (*clients, *workers):
         made.close()
+
+
+def test_a_port_that_a_query_of_a_resolver_has_for_a_moment_is_waited_for():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
+        query.bind(("127.0.0.1", 0))
+        port = query.getsockname()[1]
+        with pytest.raises(InputError, match="already in use"):
+            settle((("127.0.0.1", port),))
+        timer = threading.Timer(0.08, query.close)
+        timer.start()
+        assert settle((("127.0.0.1", port),)) == (("127.0.0.1", port),)
+        timer.join()
