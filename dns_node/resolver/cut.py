@@ -13,7 +13,15 @@ from dns_node.resolver.message import AA, RA, Response
 from dns_node.resolver.name_servers import NameServer, choose
 from dns_node.resolver.question import Question
 from dns_node.resolver.scrub import scrub
-from dns_node.resolver.scrubbed import Answer, Failure, Lame, NoData, NxDomain, Scrubbed
+from dns_node.resolver.scrubbed import (
+    Answer,
+    Failure,
+    Lame,
+    NoData,
+    NxDomain,
+    Referral,
+    Scrubbed,
+)
 from dns_node.zone.names import name_text
 
 TRIES_MAX: Final = 4
@@ -106,7 +114,7 @@ def _ask_servers(
                 return scrubbed
             tries[name_server] = _NEVER
             if isinstance(scrubbed, Lame) and scrubbed.is_resolver:
-                spare = inquiry.spare
+                spare = inquiry.spare or spare
             has_reply |= _pass_over(inquiry, delegation, name_server, scrubbed, is_partial)
     finally:
         if not has_reply:
@@ -153,15 +161,15 @@ def _ask_server(
     return scrubbed
 
 
-def _believed(response: Response, question: Question, delegation: Delegation) -> Scrubbed:
-    """Return what *response* says if it is that of a server of the zone."""
+def _believed(response: Response, question: Question, delegation: Delegation) -> Scrubbed | None:
+    """Return what *response* says if it is that of a server of the zone, None for nothing."""
     plain = msgspec.structs.replace(response, flags=response.flags & ~RA)
     scrubbed = scrub(plain, question, delegation.apex)
     if isinstance(scrubbed, Lame):
         # It is empty.
         plain = msgspec.structs.replace(plain, flags=plain.flags | AA)
         scrubbed = scrub(plain, question, delegation.apex)
-    return scrubbed
+    return None if isinstance(scrubbed, Failure | Lame | Referral) else scrubbed
 
 
 def _note_own_servers(inquiry: Inquiry, delegation: Delegation, response: Response) -> None:

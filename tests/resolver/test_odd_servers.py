@@ -159,6 +159,21 @@ def test_a_server_that_does_not_answer_to_parts_of_names_is_asked_for_the_whole(
     assert played.seconds < 2
 
 
+@pytest.mark.parametrize("rcode", [dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN])
+def test_a_resolver_that_contradicts_itself_is_of_no_use(rcode):
+    def contradict(query, reply):
+        reply = as_resolver(query, reply)
+        reply.set_rcode(rcode)
+        return reply
+
+    world = small_world()
+    world.hosts["192.0.2.4"].behave = world.hosts["192.0.2.5"].behave = contradict
+    for asked in ("www.zone.test.", "nosuch.zone.test."):
+        played = world.play(world.resolver("192.0.2.1"), question(asked))
+        assert played.rcode in ("SERVFAIL", "NXDOMAIN")
+        assert played.addresses == []
+
+
 def test_records_that_were_not_asked_for_are_not_kept():
     def promote(query, reply):
         reply.answer.append(rrset("www.zone.test.", "A", "203.0.113.66"))

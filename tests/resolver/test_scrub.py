@@ -479,19 +479,6 @@ def test_nothing_out_of_bailiwick_is_ever_believed(exchange, is_spoof_proof):
                 assert found.soa is None or is_subdomain(at, found.soa.owner)
 
 
-@given(exchanges())
-def test_what_would_do_if_it_came_from_a_server_of_the_zone_is_no_referral(exchange):
-    asked, cut, made = exchange
-    found = scrub(made, asked, cut)
-    if isinstance(found, Lame) and found.is_resolver:
-        flags = made.flags & ~0x80
-        believed = scrub(msgspec.structs.replace(made, flags=flags), asked, cut)
-        if isinstance(believed, Lame):
-            believed = scrub(msgspec.structs.replace(made, flags=flags | 0x400), asked, cut)
-            assert isinstance(believed, NoData)
-        assert isinstance(believed, Answer | NoData | NxDomain)
-
-
 @given(exchanges(), st.lists(records(), max_size=6), st.permutations(range(3)))
 def test_records_from_outside_change_nothing(exchange, more, order):
     asked, cut, made = exchange
