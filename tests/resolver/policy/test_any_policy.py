@@ -91,7 +91,11 @@ def test_every_question_ends_in_a_verdict_that_makes_sense(given_, rules, known,
     if outcome.rcode == 2:
         assert any(one.rcode == 2 for one in seen) or "CNAME" in str(rules)
     if outcome.security is Security.SECURE:
-        assert outcome in seen, "what was changed is not told as authentic"
+        # Of an answer to ANY one RRset is told (RFC 8482 section 4.1).
+        is_part = request.question.qtype == 255 and any(
+            outcome.answer == one.answer[:1] for one in seen
+        )
+        assert is_part or outcome in seen, "what was changed is not told as authentic"
     if not seen:
         assert step.rule or given_.has_special_names or request.question.qtype == 255
 
