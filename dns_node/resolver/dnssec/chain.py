@@ -270,9 +270,10 @@ class Chain:
         if signer is None:
             return self._bogus(zone, ErrorCode.RRSIGS_MISSING, "its DS is not signed")
         checked = yield from self.check(held, trust)
-        if checked.held is None or checked.wildcard is not None:
+        is_alias = held.rrset.rrtype == CNAME
+        if checked.held is None or (checked.wildcard is not None and not is_alias):
             return self._bogus(zone, checked.error, "the signature of its DS is not good")
-        if held.rrset.rrtype == CNAME:
+        if is_alias:
             return self._no_cut(zone, checked.held.rrset.ttl_s)
         records = []
         for rdata in checked.held.rrset.rdatas:

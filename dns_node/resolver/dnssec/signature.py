@@ -81,9 +81,10 @@ def check_rrset(
                 wildcard = None
                 if signature.labels < owner_labels:
                     wildcard = wildcard_owner(held.owner, signature.labels)
-                kept = [signature]
-                if held.rrset.rrtype == DNSKEY:
-                    kept += _of_another_key(signature, possible, held, owner_labels, budget)
+                kept = [
+                    signature,
+                    *_of_another_key(signature, possible, held, owner_labels, budget),
+                ]
                 return Checked(_secured(held, kept, now_s), wildcard, signer_tag=key.tag)
             failures += 1
     return Checked(None, error=error, lacks_key=lacks_key and not possible)
@@ -96,15 +97,20 @@ def _of_another_key(
     owner_labels: int,
     budget: Budget,
 ) -> list[Signature]:
-    """Return a second good signature of the keys of a zone, if there is one, after one check.
+    """Return a second signature, by another key, if there is one.
 
-    A client that validates may need it: a DS is for one of the keys that sign them, not for each.
+    A client that validates may need it: it may know another algorithm, or its DS is for another of
+    the keys that sign the keys of a zone.  Of these it is checked; else who needs it does that.
     """
     for signature, candidates in possible:
-        if (signature.algorithm, signature.tag) != (good.algorithm, good.tag):
-            data = signed_data(signature, held, owner_labels)
-            budget.draw_check()
-            return [signature] if candidates[0].checks(signature.signature, data) else []
+        is_other = (signature.algorithm, signature.tag) != (good.algorithm, good.tag)
+        if not is_other or signature.labels != good.labels:
+            continue
+        if held.rrset.rrtype != DNSKEY:
+            return [signature]
+        data = signed_data(signature, held, owner_labels)
+        budget.draw_check()
+        return [signature] if candidates[0].checks(signature.signature, data) else []
     return []
 
 
@@ -190,5 +196,5 @@ def _secured(held: Held, signatures: list[Signature], now_s: float) -> Held:
     rrset = held.rrset
     left_s = min((signature.expiration - int(now_s)) & _MASK for signature in signatures)
     ttl_s = min(rrset.ttl_s, signatures[0].original_ttl_s, left_s)
-    rdatas = tuple(signature.rdata for signature in signatures)
+    rdatas = tuple(sorted(signature.rdata for signature in signatures))
     return Held(held.owner, RRset(rrset.rrtype, ttl_s, rrset.rdatas, rdatas), Security.SECURE)

@@ -59,6 +59,18 @@ def test_keys_keep_a_good_signature_of_a_second_key_for_who_knows_only_that_one(
     assert checked.rrset.signatures == (both[0],)
 
 
+def test_a_signature_of_another_algorithm_is_kept_for_those_who_know_no_other():
+    zone = SignedZone(
+        "example.", "www A 192.0.2.1", algorithms=(8, 13, 15), expiration_s=NOW_S + 50
+    )
+    keys = [ZoneKey(pair.dnskey.to_wire()) for pair in zone.zsks]
+    budget = Budget(Limits(), NOW_S)
+    held = check(zone.held("www.example.", A), keys, budget=budget).held
+    assert sorted(signature[2] for signature in held.rrset.signatures) == [8, 13]
+    assert held.rrset.ttl_s == 50
+    assert budget.checks == 1
+
+
 def test_an_rrset_from_a_wildcard_names_the_wildcard():
     moved = ZONE.held("*.w.example.", A, "a.b.w.example.")
     assert check(moved).wildcard == parse_name("*.w.example.")
