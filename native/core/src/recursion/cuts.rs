@@ -16,6 +16,8 @@ const CHOICES_MAX: usize = 13;
 const FAILURES_MAX: u32 = 3;
 /// How long.
 const REST_S: f64 = 60.0;
+/// Slower servers are Python's to wait for.
+const RTT_US_MAX: u32 = 800_000;
 /// Questions that wait at one cut whose servers have been silent for so long; of what goes beyond,
 /// here and below, Python hears, who bounds it.
 const OUTSTANDING_MAX: u32 = 100;
@@ -368,6 +370,9 @@ impl Cut {
     /// that has to be guessed.
     fn choose(&self, chance: &mut Chance) -> Option<(u32, u32)> {
         let best_us = self.servers.iter().map(|server| server.1).min()?;
+        if best_us > RTT_US_MAX {
+            return None;
+        }
         let limit_us = best_us + best_us / 2 + 5000;
         let good = self.servers.iter().filter(|server| server.1 <= limit_us);
         let count = good.clone().count();

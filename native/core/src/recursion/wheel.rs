@@ -1,9 +1,10 @@
-//! When questions in flight are given up: a wheel of lists, one for each tick of the next second.
+//! When questions in flight are given up: a wheel of lists, one for each tick of the next two
+//! seconds.
 
 /// How often the wheel is turned.
 pub const TICK_MS: u64 = 16;
 
-const SLOTS: usize = 64;
+const SLOTS: usize = 128;
 const NONE: u32 = u32::MAX;
 
 /// The longest time that can be waited.
@@ -15,9 +16,11 @@ struct Link {
     after: u32,
     /// The list it is in, or NONE.
     slot: u32,
+    /// The tick at which it is over.
+    tick: u64,
 }
 
-const LOOSE: Link = Link { before: NONE, after: NONE, slot: NONE };
+const LOOSE: Link = Link { before: NONE, after: NONE, slot: NONE, tick: 0 };
 
 /// Numbered things, each in at most one list.
 pub struct Wheel {
@@ -37,13 +40,13 @@ impl Wheel {
     pub fn put(&mut self, number: u32, now_ms: u64, wait_ms: u64) {
         debug_assert!(self.links[number as usize].slot == NONE);
         // One tick more: of the first only a part is left.
-        let tick = (now_ms + wait_ms.min(WAIT_MS_MAX)) / TICK_MS + 1;
-        let slot = tick.max(self.tick + 1) as usize % SLOTS;
+        let tick = ((now_ms + wait_ms.min(WAIT_MS_MAX)) / TICK_MS + 1).max(self.tick + 1);
+        let slot = tick as usize % SLOTS;
         let first = self.firsts[slot];
         if first != NONE {
             self.links[first as usize].before = number;
         }
-        self.links[number as usize] = Link { before: NONE, after: first, slot: slot as u32 };
+        self.links[number as usize] = Link { before: NONE, after: first, slot: slot as u32, tick };
         self.firsts[slot] = number;
     }
 
@@ -69,10 +72,15 @@ impl Wheel {
         // After a long silence every list is looked at once.
         self.tick = self.tick.max(now.saturating_sub(SLOTS as u64));
         while self.tick < now {
-            let first = self.firsts[(self.tick + 1) as usize % SLOTS];
-            if first != NONE {
-                self.remove(first);
-                return Some(first);
+            let mut number = self.firsts[(self.tick + 1) as usize % SLOTS];
+            while number != NONE {
+                let link = self.links[number as usize];
+                // After a silence its list may be looked at before its time.
+                if link.tick <= now {
+                    self.remove(number);
+                    return Some(number);
+                }
+                number = link.after;
             }
             self.tick += 1;
         }
@@ -110,5 +118,17 @@ mod tests {
             due.retain(|&(_, number)| number != over);
         }
         assert!(due.is_empty());
+    }
+
+    #[test]
+    fn after_a_silence_nothing_is_over_before_its_time() {
+        let mut wheel = Wheel::new(2);
+        assert_eq!(wheel.next_over(1000), None);
+        wheel.put(0, 100_000, 700);
+        wheel.put(1, 100_000, 50);
+        assert_eq!(wheel.next_over(100_016), None);
+        assert_eq!(wheel.next_over(100_100), Some(1));
+        assert_eq!(wheel.next_over(100_690), None);
+        assert_eq!(wheel.next_over(100_740), Some(0));
     }
 }
