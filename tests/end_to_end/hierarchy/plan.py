@@ -164,7 +164,7 @@ ZONES: Final = (
     Zone("deaf.south.", (DEAF_TO_EDNS,), "www A 192.0.2.52\n"),
     Zone("folding.south.", (FOLDING,), "www A 192.0.2.53\n"),
     Zone("liar.south.", (LIAR,), "www A 192.0.2.54\nalso A 192.0.2.55\n"),
-    Zone("counted.south.", (COUNTED,), "www A 192.0.2.56\nhot 10 A 192.0.2.57\n* A 192.0.2.58\n"),
+    Zone("counted.south.", (COUNTED,), "www A 192.0.2.56\nhot 5 A 192.0.2.57\n* A 192.0.2.58\n"),
     Zone("crawling.south.", (CRAWLING,), "* A 192.0.2.59\n"),
     Zone("mutable.south.", (MUTABLE,), "www 2 A 192.0.2.60\n* 2 A 192.0.2.61\n"),
     # Names with something amiss.

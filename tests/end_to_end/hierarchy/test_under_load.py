@@ -98,6 +98,8 @@ def test_100_equal_questions_over_four_workers_are_4_upstream_questions_at_most(
 ) -> None:
     node = ResolvingNode(odd, tmp_path / "node", workers=4)
     try:
+        # Until every worker knows the way: a first question may take longer than clients wait.
+        ask_all(odd, node.port, [f"warm{n}.counted.south." for n in range(40)])
         odd.change(plan.COUNTED, delay_s=0.2)
         replies = ask_all(odd, node.port, ["www.counted.south."] * 100, wait_s=5)
         asked = odd.log(host=plan.COUNTED, wanted=is_about("www.counted.south."))
@@ -116,7 +118,7 @@ def test_a_hot_name_is_asked_for_again_before_it_ends_and_nobody_waits_for_that(
     waits_s, ttls = [], []
     assert seen(question, ask(odd, node.port, question)) == question
     odd.change(plan.COUNTED, delay_s=0.2)
-    end_s = time.monotonic() + 10.8  # its TTL is 10 s
+    end_s = time.monotonic() + 5.8  # its TTL is 5 s
     while time.monotonic() < end_s:
         began_s = time.monotonic()
         reply = ask(odd, node.port, question)
@@ -126,8 +128,8 @@ def test_a_hot_name_is_asked_for_again_before_it_ends_and_nobody_waits_for_that(
     asked = odd.log(host=plan.COUNTED, wanted=is_about(question.name))
     assert max(waits_s) < 0.2, "a client waited for the server"
     assert len(asked) == 2
-    assert 8.5 < asked[1].at_s - asked[0].at_s < 10
-    assert min(ttls) <= 1 and ttls[-1] >= 8
+    assert 3.5 < asked[1].at_s - asked[0].at_s < 5
+    assert min(ttls) <= 1 and ttls[-1] >= 3
 
 
 def upstreams(hierarchy: Hierarchy) -> list[str]:
@@ -144,19 +146,21 @@ def test_in_parallel_the_fast_upstream_wins_and_without_any_there_is_recursion(
     slow = Expected("www.unsigned.north.", values=(f"192.0.2.{plan.SLOW_RESOLVER}",))
     recursed = Expected("www.lame.north.", values=("192.0.2.1",))
     try:
+        odd.change(plan.SLOW_RESOLVER, delay_s=2.5)
         began_s = time.monotonic()
         assert seen(fast, ask(odd, node.port, fast)) == fast
-        assert time.monotonic() - began_s < 0.5, "the slow one takes 0.8 s"
+        assert time.monotonic() - began_s < 2, "the slow one takes 2.5 s"
         asked = odd.log(wanted=is_about(fast.name))
         assert {one.address for one in asked} == set(upstreams(odd)), "at the same time"
         odd.change(plan.FAST_RESOLVER, is_silent=True)
+        odd.change(plan.SLOW_RESOLVER, delay_s=0.3)
         assert seen(slow, ask(odd, node.port, slow)) == slow
         odd.change(plan.SLOW_RESOLVER, is_silent=True)
         reply = ask(odd, node.port, recursed, is_tcp=True)
         assert seen(recursed, reply) == recursed, "from the root"
     finally:
         odd.change(plan.FAST_RESOLVER, is_silent=False)
-        odd.change(plan.SLOW_RESOLVER, is_silent=False)
+        odd.change(plan.SLOW_RESOLVER, is_silent=False, delay_s=0.8)
         node.stop()
 
 
