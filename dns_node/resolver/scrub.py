@@ -174,7 +174,9 @@ class _Scrubbing:
             if response.rcode == YXDOMAIN:
                 return Failure(YXDOMAIN)
         if found:
-            if response.rcode == NXDOMAIN:
+            is_of_dname = self.aliases and self.question.qtype in (_CNAME, _ANY)
+            if response.rcode == NXDOMAIN and not is_of_dname:
+                # After a DNAME servers go on whatever was asked for (RFC 6672 section 3.2).
                 return Lame("NXDOMAIN stands beside an answer", serves_zone=True)
             proofs = self._proofs() if any(held.rrset.signatures for held in found) else ()
             aliases, rank = tuple(self.aliases), self._rank(len(self.aliases) + 1)
@@ -210,9 +212,12 @@ class _Scrubbing:
         """Go through the aliases from the name that was asked; return where they end."""
         groups, qtype = self.groups, self.question.qtype
         name = self.question.qname
-        if (name, qtype) in groups or qtype in (_CNAME, _ANY) or not groups:
+        asks_for_aliases = qtype in (_CNAME, _ANY)
+        if not groups or ((name, qtype) in groups and not asks_for_aliases):
             return name
         has_dname = any(rrtype == _DNAME for _, rrtype in groups)
+        if asks_for_aliases and not (has_dname and self._dname_above(name)):
+            return name
         seen = {name}
         for _ in range(ALIASES_MAX):
             if has_dname and (dname := self._dname_above(name)) is not None:
@@ -222,6 +227,11 @@ class _Scrubbing:
                     return TooLong(
                         tuple(self.aliases), self._proofs(), self._rank(len(self.aliases))
                     )
+                if asks_for_aliases:
+                    # The CNAME that the DNAME makes is what was asked for.
+                    made = groups[name, _CNAME] = _Group(dname.rrset.ttl_s)
+                    made.rdatas.append(target)
+                    return name
                 cname = RRset(_CNAME, dname.rrset.ttl_s, (target,))
                 self.aliases.append(Held(name, cname))
             elif (group := groups.get((name, _CNAME))) is not None and group.rdatas:

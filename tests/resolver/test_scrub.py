@@ -189,6 +189,27 @@ def test_rfc6672_a_dname_makes_the_cname_whatever_the_server_made_of_it():
         assert found.aliases == (held("old.example.com", "DNAME", "new.example.com"), made)
 
 
+@pytest.mark.parametrize("qtype", ["CNAME", "ANY"])
+@pytest.mark.parametrize("rcode", ["NOERROR", "NXDOMAIN"])  # servers go on to what is not there
+def test_the_cname_that_is_asked_for_comes_with_the_dname_that_makes_it(qtype, rcode):
+    dname = "answer old.example.com 300 DNAME new.example.com"
+    made = held("a.old.example.com", "CNAME", "a.new.example.com")
+    for cnames in ((), ("answer a.old.example.com 0 CNAME evil.example.com",)):
+        found = told(f"a.old.example.com {qtype}", dname, *cnames, SOA, rcode=rcode)
+        assert isinstance(found, Answer) and found.target == name("a.old.example.com")
+        assert found.aliases == (held("old.example.com", "DNAME", "new.example.com"),)
+        assert found.answer == (made,)
+
+
+def test_a_dname_beside_the_cname_of_another_name_has_nothing_to_do_with_it():
+    cname = "answer a.example.com 300 CNAME b.old.example.com"
+    dname = "answer old.example.com 300 DNAME new.example.com"
+    found = told("a.example.com CNAME", cname, dname)
+    assert isinstance(found, Answer) and found.aliases == ()
+    assert found.answer == (held("a.example.com", "CNAME", "b.old.example.com"),)
+    assert isinstance(told("a.example.com CNAME", cname, dname, rcode="NXDOMAIN"), Lame)
+
+
 def test_a_dname_does_not_speak_for_its_own_name():
     found = told("old.example.com A", "answer old.example.com 300 DNAME new.example.com", SOA)
     assert isinstance(found, NoData) and found.aliases == ()
