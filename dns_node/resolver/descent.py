@@ -42,7 +42,7 @@ def descend(
     delegation = _deepest(inquiry, question, local)
     if delegation is None:
         delegation = yield from priming.prime(inquiry)
-    known = delegation.apex
+    known, is_again = delegation.apex, False
     minimises = inquiry.resolver.settings.minimises_qname and question.qtype != DS
     while True:
         name = qname
@@ -52,11 +52,13 @@ def descend(
             scrubbed = yield from ask_cut(inquiry, delegation, question, depth, avoided)
             if scrubbed is None:
                 return None
+            if question.qtype == DS:
+                if not is_again and _is_of_child(inquiry, scrubbed, delegation, qname):
+                    is_again = minimises = True
+                    continue
+                scrubbed = _without_ds(scrubbed, qname)
             if type(scrubbed) is not Referral:
                 return scrubbed, delegation, question
-            if scrubbed.cut == qname and question.qtype == DS:
-                # It does not know of DS: then there is none, and nobody proves it.
-                return NoData((), qname, None, (), Rank.ANSWER, 0), delegation, question
         else:
             inquiry.minimised += 1
             asked, scrubbed = yield from _ask_on_the_way(
@@ -94,6 +96,29 @@ def _deepest(inquiry: Inquiry, question: Question, local: Delegation | None) -> 
     if local is not None and (delegation is None or len(delegation.apex) <= len(local.apex)):
         return local
     return delegation
+
+
+def _is_of_child(
+    inquiry: Inquiry, scrubbed: Scrubbed, delegation: Delegation, qname: WireName
+) -> bool:
+    """Say whether the absence of a DS may be the word of the zone it is for, by a server that has
+    that zone and one far above: then the zone right above is to be found (RFC 4035 section 4.2)."""
+    if type(scrubbed) is not NoData or scrubbed.aliases or delegation.is_forwarder:
+        return False
+    if qname == _ROOT or len(delegation.apex) >= len(parent(qname)):
+        return False
+    if scrubbed.soa is not None and scrubbed.soa.owner != qname:
+        return False
+    inquiry.step("the zone itself may have said that: the one above it is looked for")
+    return True
+
+
+def _without_ds(scrubbed: Scrubbed, qname: WireName) -> Scrubbed:
+    """Return what a server of the zone above says to a question for the DS of *qname*: one that
+    refers there does not know of DS; then there is none, and nobody proves it."""
+    if type(scrubbed) is Referral and scrubbed.cut == qname:
+        return NoData((), qname, None, (), Rank.ANSWER, 0)
+    return scrubbed
 
 
 def _ask_on_the_way(
