@@ -7,6 +7,7 @@ from dns_node.resolver import descent, local_data
 from dns_node.resolver.asking import shown
 from dns_node.resolver.budget import BudgetExceeded
 from dns_node.resolver.delegation import Delegation
+from dns_node.resolver.dnssec import sentinel
 from dns_node.resolver.dnssec.verdict import ErrorCode
 from dns_node.resolver.finding import TTL_S_MAX, Finding, from_cache, from_servers, keep
 from dns_node.resolver.inquiry import Inquiry, Part
@@ -46,6 +47,9 @@ def resolve(inquiry: Inquiry) -> Part[Outcome]:
         inquiry.step(str(error))
         outcome = None
     if outcome is not None:
+        if _is_withheld(inquiry, outcome):
+            inquiry.step("what the name says of the root's keys is not so (RFC 8509)")
+            return Outcome(SERVFAIL, steps=tuple(inquiry.steps or ()))
         return outcome
     errors = tuple(inquiry.errors.values())
     settings, now_s = resolver.settings.cache, inquiry.now_s
@@ -62,6 +66,13 @@ def resolve(inquiry: Inquiry) -> Part[Outcome]:
         security=Security.BOGUS if inquiry.is_bogus else Security.INDETERMINATE,
         steps=tuple(inquiry.steps or ()),
     )
+
+
+def _is_withheld(inquiry: Inquiry, outcome: Outcome) -> bool:
+    validator = inquiry.resolver.validator
+    if validator is None or not inquiry.validates or outcome.security is not Security.SECURE:
+        return False
+    return sentinel.contradicts(validator.anchors, inquiry.question)
 
 
 def _follow(inquiry: Inquiry) -> Part[Outcome | None]:
