@@ -56,7 +56,7 @@ def descend(
                 if not is_again and _is_of_child(inquiry, scrubbed, delegation, qname):
                     is_again = minimises = True
                     continue
-                scrubbed = _without_ds(scrubbed, qname)
+                scrubbed = _ds_of(scrubbed, qname)
             if type(scrubbed) is not Referral:
                 return scrubbed, delegation, question
         else:
@@ -113,12 +113,15 @@ def _is_of_child(
     return True
 
 
-def _without_ds(scrubbed: Scrubbed, qname: WireName) -> Scrubbed:
+def _ds_of(scrubbed: Scrubbed, qname: WireName) -> Scrubbed:
     """Return what a server of the zone above says to a question for the DS of *qname*: one that
-    refers there does not know of DS; then there is none, and nobody proves it."""
-    if type(scrubbed) is Referral and scrubbed.cut == qname:
-        return NoData((), qname, None, (), Rank.ANSWER, 0)
-    return scrubbed
+    refers there does not know of DS, or has it beside the referral (RFC 4035 section 3.1.4)."""
+    if type(scrubbed) is not Referral or scrubbed.cut != qname:
+        return scrubbed
+    beside = scrubbed.authority
+    if beside and beside[0].rrset.rrtype == DS:
+        return Answer((), qname, beside, (), Rank.ANSWER)
+    return NoData((), qname, None, beside, Rank.ANSWER, 0)
 
 
 def _ask_on_the_way(

@@ -279,6 +279,8 @@ class _Scrubbing:
                 )
                 return Lame(
                     "it refers to nobody below the zone, and does not speak for it",
+                    # With AA it is one of the zone's that does not know the type (RFC 4074).
+                    serves_zone=bool(response.flags & AA),
                     is_resolver=is_empty,
                 )
         if soa is None and self.aliases:
