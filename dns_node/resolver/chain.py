@@ -157,7 +157,7 @@ def _find(inquiry: Inquiry, question: Question) -> Part[Finding]:
         if made is not None:
             inquiry.step(f"{shown(question)} follows from proofs that were seen (RFC 8198)")
             return Finding(
-                made.rcode, made.answer, made.authority, None, made.ttl_s, Security.SECURE
+                made.rcode, made.answer, made.authority, made.target, made.ttl_s, Security.SECURE
             )
     found_out = yield from _ask(inquiry, question, local)
     return found_out

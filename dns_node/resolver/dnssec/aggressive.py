@@ -16,7 +16,7 @@ from dns_node.resolver.dnssec import denial
 from dns_node.resolver.dnssec.denial import Absence, Proof
 from dns_node.resolver.dnssec.nsec3 import Nsec3Proofs, hash_name
 from dns_node.resolver.dnssec.proofs import Proofs, collect
-from dns_node.resolver.dnssec.records import ANY, DS, RRSIG, SOA, Nsec, Nsec3
+from dns_node.resolver.dnssec.records import ANY, CNAME, DS, RRSIG, SOA, Nsec, Nsec3
 from dns_node.resolver.dnssec.verdict import RCODE_NOERROR, RCODE_NXDOMAIN, Synthesis
 from dns_node.resolver.question import Held, Question
 from dns_node.resolver.settings import Limits
@@ -32,6 +32,9 @@ LABELS_HASHED_MAX: Final = 8
 """Names that lie deeper below an NSEC3 zone are not looked for: hashing costs more than asking."""
 
 ITERATIONS_MAX: Final = 10
+
+_OF_THE_NAME_ITSELF: Final = (25, DS)
+"""Types (KEY and DS) for which no alias is made up."""
 
 
 class _Kept(msgspec.Struct, frozen=True, gc=False):
@@ -183,8 +186,11 @@ class Absences:
                 return None
             if across is not nearest:
                 used.append(across)
-            if across.record.owner == wildcard and across.record.has(qtype):
-                return _expanded(zone, wildcard, qname, qtype, [nearest], now_s)
+            if across.record.owner == wildcard:
+                if across.record.has(qtype):
+                    return _expanded(zone, wildcard, qname, qtype, [nearest], now_s)
+                if across.record.has(CNAME) and qtype not in _OF_THE_NAME_ITSELF:
+                    return _expanded(zone, wildcard, qname, CNAME, [nearest], now_s, is_alias=True)
         records = [kept.record for kept in used if isinstance(kept.record, Nsec)]
         proof = denial.prove_absence(qname, qtype, apex, records)
         return _negative(zone, proof, used, now_s)
@@ -264,9 +270,16 @@ def _negative(
 
 
 def _expanded(
-    zone: _Zone, wildcard: WireName, qname: WireName, qtype: int, used: list[_Kept], now_s: float
+    zone: _Zone,
+    wildcard: WireName,
+    qname: WireName,
+    rrtype: int,
+    used: list[_Kept],
+    now_s: float,
+    *,
+    is_alias: bool = False,
 ) -> Synthesis | None:
-    found = zone.wildcards.get((wildcard, qtype))
+    found = zone.wildcards.get((wildcard, rrtype))
     if found is None:
         return None
     held, expires_s = found
@@ -274,7 +287,9 @@ def _expanded(
     if ttl_s <= 0:
         return None
     answer = _for(msgspec.structs.replace(held, owner=qname), ttl_s)
-    return Synthesis(RCODE_NOERROR, (answer,), tuple(_for(k.held, ttl_s) for k in used), ttl_s)
+    target = held.rrset.rdatas[0] if is_alias else None
+    proofs = tuple(_for(each.held, ttl_s) for each in used)
+    return Synthesis(RCODE_NOERROR, (answer,), proofs, ttl_s, target)
 
 
 def _for(held: Held, ttl_s: int) -> Held:

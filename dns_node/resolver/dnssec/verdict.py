@@ -130,13 +130,14 @@ class Synthesis(msgspec.Struct, frozen=True, gc=False):
     """What NSEC or NSEC3 records of earlier, secure answers say to a question (RFC 8198).
 
     *answer* holds the RRset that a wildcard makes, nothing in a negative answer; *ttl_s* is how
-    long it may be kept.  All of it is SECURE.
+    long it may be kept.  All of it is SECURE.  *target* is where to go on from an alias.
     """
 
     rcode: int
     answer: tuple[Held, ...]
     authority: tuple[Held, ...]
     ttl_s: int
+    target: WireName | None = None
 
 
 RCODE_NOERROR: Final = 0

@@ -102,6 +102,19 @@ def test_a_wildcard_that_was_seen_answers_for_other_names():
     assert synthesis(world, "w.example.") is not None  # an empty non-terminal
 
 
+def test_an_alias_of_a_wildcard_that_was_seen_is_one_for_other_names():
+    world = World(SignedZone("example.", "*.w CNAME www\nwww A 192.0.2.2"))
+    world.ask("nx.example.")
+    world.ask("one.w.example.")
+    found = synthesis(world, "two.w.example.", "TXT")
+    [alias] = found.answer
+    assert (alias.owner, alias.rrset.rrtype) == (parse_name("two.w.example."), 5)
+    assert alias.security is Security.SECURE and found.authority[0].rrset.rrtype == 47
+    assert found.target == parse_name("www.example.")
+    assert synthesis(world, "two.w.example.", "CNAME").target is None
+    assert synthesis(world, "two.w.example.", "DS") is None
+
+
 def test_opt_out_proofs_and_insecure_answers_are_not_taken():
     example = SignedZone("example.", LINES, denial="nsec3", is_opt_out=True)
     world = World(example)
