@@ -122,9 +122,9 @@ def reply(entry: Entry, query: dns.message.Message) -> bytes:
         is_adjusted = entry.adjust & {"raw_id", "copy_id"}
         return (query.id.to_bytes(2, "big") if is_adjusted else entry.raw[:2]) + entry.raw[2:]
     message = compose(entry, query.id if entry.adjust & {"copy_id", "copy_query"} else 0)
-    if "copy_query" in entry.adjust or entry.question is None:
+    if "copy_query" in entry.adjust or "question" not in entry.sections:
         message.question = list(query.question)
-    elif query.question:
+    elif query.question and entry.question is not None:
         # The letters are the query's: a resolver may have mixed their case.
         asked, own = query.question[0], entry.question
         message.question = [dns.rrset.RRset(asked.name, own.rdclass, own.rdtype)]

@@ -67,7 +67,9 @@ class Player:
         self._network = network
         self._clock = clock
         self._clients = _Clients()
-        self._identities: set[int] = set()
+        self._unheard: set[bytes] = set()
+        """The ids of octets that were sent as they are, and of which no step wanted the reply."""
+        self._raw_id = b""
 
     async def play(self) -> None:
         """Play all steps; raises PlayError."""
@@ -82,8 +84,13 @@ class Player:
     async def _play(self, step: Step) -> None:
         if step.kind == "QUERY":
             assert step.entry
+            octets = matching.query(step.entry, secrets.randbits(16))
+            if self._raw_id:
+                self._unheard.add(self._raw_id)
+            self._unheard.discard(octets[:2])
+            self._raw_id = octets[:2] if step.entry.raw is not None else b""
             await self._clients.send(
-                matching.query(step.entry, secrets.randbits(16)),
+                octets,
                 step.address if step.address and ":" not in step.address else resolvers.LISTEN,
             )
         elif step.kind == "CHECK_ANSWER":
@@ -112,8 +119,11 @@ class Player:
             self._clock.move(step.elapse_s)
 
     async def _check_answer(self, entry: Entry) -> None:
+        self._raw_id = b""
         try:
             octets = await asyncio.wait_for(self._clients.replies.get(), ANSWER_MAX_S)
+            while octets[:2] in self._unheard:
+                octets = await asyncio.wait_for(self._clients.replies.get(), ANSWER_MAX_S)
         except TimeoutError:
             raise PlayError(f"no answer within {ANSWER_MAX_S:g} s") from None
         try:

@@ -155,6 +155,14 @@ def test_a_reply_has_the_id_and_the_letters_of_the_query() -> None:
     assert reply.answer[0].ttl == 3600
 
 
+def test_a_reply_has_the_question_of_the_query_but_not_when_it_is_to_have_none() -> None:
+    question = "SECTION QUESTION\nwww.example.com. IN A\n"
+    without = changed(SMALL, question, "").ranges[0].entries[0]
+    empty = changed(SMALL, question, "SECTION QUESTION\n").ranges[0].entries[0]
+    assert dns.message.from_wire(reply_of(without)).question
+    assert not dns.message.from_wire(reply_of(empty)).question
+
+
 @pytest.mark.parametrize(
     ("name", "rrtype", "is_found"),
     [
