@@ -12,6 +12,9 @@ from typing import Final
 import dns.exception
 import dns.message
 
+from dns_node.resolver import root_hints
+from dns_node.zone.names import name_text
+
 from . import matching, resolvers, settings
 from .network import Network
 from .scenario import Entry, Scenario, Step
@@ -136,6 +139,12 @@ class Player:
             raise PlayError("\n    ".join([*found, "the answer was:", lines]))
 
 
+def known_roots(scenario: Scenario) -> list[tuple[str, str]]:
+    """Return the root servers of the Internet that *scenario* plays: the hints, without others."""
+    played = set(scenario.addresses())
+    return [(name_text(name), one) for name, one in root_hints.ROOT_HINTS if one in played]
+
+
 def _asking(entry: Entry) -> Entry:
     """The entry of a REPLY as it is held against queries: by its question alone."""
     return Entry(entry.line, match={"qname", "qtype"}, sections=entry.sections)
@@ -171,6 +180,7 @@ def _add_addresses(addresses: list[str]) -> None:
 async def play(scenario: Scenario, resolver: str, folder: Path) -> Result:
     """Play *scenario* with *resolver*, whose log and settings are in *folder*."""
     told = settings.parse(scenario.settings)
+    told.root_hints = told.root_hints or known_roots(scenario)
     clock = None
     environment: dict[str, str] = {}
     if told.time_s is not None or any(step.kind == "TIME_PASSES" for step in scenario.steps):

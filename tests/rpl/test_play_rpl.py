@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.hierarchy.namespace import why_not
 
 from . import __main__ as player
-from . import matching, resolvers, scenario, settings
+from . import matching, playing, resolvers, scenario, settings
 from .scenario import Entry, Scenario, ScenarioError, UnsupportedError
 
 HERE = Path(__file__).parent
@@ -114,6 +114,12 @@ def test_addresses_may_stand_beside_the_range_and_forwarders_without_a_zone() ->
 def test_settings_that_change_what_is_answered_are_not_passed_over() -> None:
     with pytest.raises(UnsupportedError, match="serve-expired"):
         settings.parse(["serve-expired: yes"])
+
+
+def test_without_hints_the_root_servers_of_the_internet_that_are_played_are_known() -> None:
+    assert not playing.known_roots(scenario.parse(SMALL))
+    read = changed(SMALL, "ADDRESS 192.0.2.1", "ADDRESS 199.7.83.42")
+    assert playing.known_roots(read) == [("l.root-servers.net.", "199.7.83.42")]
 
 
 def test_a_file_without_its_end_is_no_scenario() -> None:
