@@ -166,7 +166,9 @@ def main(program: tuple[str, ...] = NODE_PROGRAM) -> int:
     except DnsNodeError as error:
         print(error, file=sys.stderr)
         return 78
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A shell that starts this in the background has SIGINT ignored; whoever sends it means it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     cluster = RunningCluster(settings, program)
     with contextlib.suppress(KeyboardInterrupt):
         cluster.start()
@@ -175,7 +177,8 @@ def main(program: tuple[str, ...] = NODE_PROGRAM) -> int:
                 break
             if line.strip():
                 cluster.type_line(line)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     say("stopping all nodes ...")
     cluster.stop()
     return 1 if cluster.has_failed else 0

@@ -138,3 +138,18 @@ def test_a_configuration_with_mistakes_starts_nothing(tmp_path):
     )  # fmt: skip
     assert done.returncode == 78
     assert "nodes: expected an object" in done.stderr
+
+
+def test_it_stops_at_sigterm_where_a_shell_had_sigint_ignored(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        terminal = Terminal(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        terminal.until("ready:")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 0
+    finally:
+        terminal.process.kill()
+        terminal.process.wait(10)
