@@ -1,8 +1,14 @@
-"""A test that needs root or a tool is skipped where they are missing, but not in CI: there nobody
+"""What holds for all tests.
+
+A test that needs root or a tool is skipped where they are missing, but not in CI: there nobody
 would see that it was not run. What the kernel itself lacks ("this kernel ...") nobody can
-install."""
+install.
+
+A module leaves no thread behind: one that went on would read from whatever gets the numbers of
+its closed sockets."""
 
 import os
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -26,3 +32,14 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} may not be skipped in CI: {reason}"
     return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_thread_stays() -> Iterator[None]:
+    """Fail a module whose threads are still there 5 seconds after its last test."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(5)
+    assert not [thread.name for thread in left if thread.is_alive()]

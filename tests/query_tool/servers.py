@@ -42,24 +42,42 @@ class _Tcp(socketserver.ThreadingTCPServer):
         """A client that does not like the certificate is none of its business."""
 
 
+class _Udp(socketserver.ThreadingUDPServer):
+    daemon_threads = True
+
+
 @contextlib.contextmanager
 def serve(answer, *, certificate=None, closes_at_once=False):
     """Yield the port, for UDP and TCP (over TLS with *certificate*), at which *answer(octets,
     transport)* says the replies."""
-    with _Tcp(("127.0.0.1", 0), _Stream) as tcp:
-        port = tcp.server_address[1]
-        udp = socketserver.ThreadingUDPServer(("127.0.0.1", port), _Datagram)
-        with udp:
-            if certificate is not None:
-                tcp.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                tcp.context.load_cert_chain(certificate)
-                tcp.context.set_alpn_protocols(["dot"])
-            for server in (tcp, udp):
-                server.answer, server.closes_at_once = answer, closes_at_once
-                threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-            yield port
-            tcp.shutdown()
-            udp.shutdown()
+    tcp, udp = _pair()
+    with tcp, udp:
+        if certificate is not None:
+            tcp.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tcp.context.load_cert_chain(certificate)
+            tcp.context.set_alpn_protocols(["dot"])
+        threads = []
+        for server in (tcp, udp):
+            server.answer, server.closes_at_once = answer, closes_at_once
+            threads.append(threading.Thread(target=server.serve_forever, args=(0.05,)))
+            threads[-1].start()
+        try:
+            yield tcp.server_address[1]
+        finally:
+            # A thread that went on would read from whatever gets the numbers of these sockets.
+            for server, thread in zip((tcp, udp), threads, strict=True):
+                server.shutdown()
+                thread.join()
+
+
+def _pair():
+    """Return a TCP and a UDP server at one port."""
+    while True:
+        tcp = _Tcp(("127.0.0.1", 0), _Stream)
+        try:
+            return tcp, _Udp(tcp.server_address, _Datagram)
+        except OSError:  # another program has that number for UDP
+            tcp.server_close()
 
 
 def reply_to(octets, *records, rcode=0, flags=0):

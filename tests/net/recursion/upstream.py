@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import selectors
+import select
 import socket
 import threading
 import time
@@ -39,6 +39,12 @@ def forward(*upstreams, **keys):
     return section(upstreams=servers, **{"mode": "forwarding", "fallback": False, **keys})
 
 
+def _end(sock):
+    """Wake whoever waits at *sock*."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
 class Upstream:
     """Answers on a port of its own, over UDP and TCP: names beginning with `no` don't exist, every
     other has an address.
@@ -70,22 +76,29 @@ class Upstream:
         self._tcp.listen(64)
         self._is_over = False
         self._waiting = []
-        self._threads = [
-            threading.Thread(target=run, daemon=True) for run in (self._serve, self._accept)
-        ]
+        self._threads = []
+        self._connections = []
 
     def __enter__(self):
-        for thread in self._threads:
-            thread.start()
+        for run in (self._serve, self._accept):
+            self._start(run)
         return self
 
     def __exit__(self, *_):
+        # A thread that went on would read from whatever gets the numbers of these sockets.
         self._is_over = True
-        with contextlib.suppress(OSError):
-            self._tcp.shutdown(socket.SHUT_RDWR)
+        _end(self._tcp)  # and with it the last thread that starts others
+        self._threads[1].join()
+        for connection in self._connections:
+            _end(connection)
+        for thread in self._threads:
+            thread.join()
         self._tcp.close()
-        self._threads[0].join(5)
         self._udp.close()
+
+    def _start(self, run, *args):
+        self._threads.append(threading.Thread(target=run, args=args))
+        self._threads[-1].start()
 
     def reply_to(self, query, is_tcp=False):
         """Return the reply to a parsed query."""
@@ -117,12 +130,10 @@ class Upstream:
         return query
 
     def _serve(self):
-        selector = selectors.DefaultSelector()
-        selector.register(self._udp, selectors.EVENT_READ)
         self._udp.setblocking(False)
         while not self._is_over:
             due_s = self._waiting[0][0] - time.monotonic() if self._waiting else 0.05
-            selector.select(max(0.0, min(0.05, due_s)))
+            select.select([self._udp], [], [], max(0.0, min(0.05, due_s)))
             with contextlib.suppress(BlockingIOError):
                 while True:
                     octets, peer = self._udp.recvfrom(4096)
@@ -144,7 +155,8 @@ class Upstream:
                 connection, peer = self._tcp.accept()
             except OSError:
                 return
-            threading.Thread(target=self._talk, args=(connection, peer), daemon=True).start()
+            self._connections.append(connection)
+            self._start(self._talk, connection, peer)
 
     def _talk(self, connection, peer):
         buffer = b""
