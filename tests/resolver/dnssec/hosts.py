@@ -10,7 +10,8 @@ import dns.rrset
 from dns_node.resolver.dnssec.verdict import Claim
 from dns_node.resolver.question import Held
 from dns_node.zone.names import is_subdomain
-from tests.resolver.signing import DS, NS, RRSIG, SignedZone
+from tests.resolver.signed_zone import SignedZone
+from tests.resolver.signing import DS, NS, RRSIG
 from tests.resolver.world import Host, World
 
 

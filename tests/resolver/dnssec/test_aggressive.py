@@ -10,7 +10,8 @@ from dns_node.resolver.settings import Limits
 from dns_node.zone.names import parse_name
 from tests.resolver.dnssec.test_denial import OWNER, truth, zones
 from tests.resolver.dnssec.world import World
-from tests.resolver.signing import DS, NOW_S, NS, TXT, A, SignedZone, UnsignedZone, question
+from tests.resolver.signed_zone import SignedZone, UnsignedZone
+from tests.resolver.signing import DS, NOW_S, NS, TXT, A, question
 
 LINES = """
 alfa A 192.0.2.1

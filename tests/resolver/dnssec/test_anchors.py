@@ -17,7 +17,8 @@ from dns_node.resolver.dnssec.keys import ZoneKey
 from dns_node.resolver.question import Security
 from dns_node.zone.names import ROOT, parse_name
 from tests.resolver.dnssec.world import World
-from tests.resolver.signing import DNSKEY, NOW_S, Key, SignedZone, key
+from tests.resolver.signed_zone import SignedZone
+from tests.resolver.signing import DNSKEY, NOW_S, Key, key
 
 KSK_2017 = (
     "AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3+/4RgWOq7HrxRixHlFlExOLAJr5emLvN7SWX"

@@ -10,8 +10,7 @@ from dns_node.resolver.dnssec.verdict import Claim
 from dns_node.resolver.question import Held, Question, Security
 from dns_node.zone.names import is_subdomain, parse_name
 from tests.resolver.dnssec.test_denial import truth
-from tests.resolver.dnssec.test_validator import tree
-from tests.resolver.dnssec.world import World
+from tests.resolver.dnssec.world import World, tree
 from tests.resolver.signing import DNSKEY, DS, TXT, A, question
 
 QNAMES = [

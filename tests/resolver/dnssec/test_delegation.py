@@ -11,7 +11,8 @@ from dns_node.resolver.dnssec.verdict import ErrorCode
 from dns_node.resolver.question import Security
 from dns_node.zone.names import parse_name
 from tests.resolver.dnssec.world import World
-from tests.resolver.signing import SignedZone, key
+from tests.resolver.signed_zone import SignedZone
+from tests.resolver.signing import key
 
 APEX = parse_name("example.")
 ALL = Algorithms.chosen(accepts_sha1=True)

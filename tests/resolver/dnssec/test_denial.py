@@ -14,7 +14,8 @@ from dns_node.resolver.dnssec.records import NSEC, NSEC3, BadRecord, Nsec, has_t
 from dns_node.resolver.question import Held
 from dns_node.resolver.settings import Limits
 from dns_node.zone.names import ancestors, is_subdomain, parse_name
-from tests.resolver.signing import CNAME, DNAME, DS, NS, SOA, TXT, A, SignedZone, bitmap
+from tests.resolver.signed_zone import SignedZone
+from tests.resolver.signing import CNAME, DNAME, DS, NS, SOA, TXT, A, bitmap
 
 LABEL = st.sampled_from(["a", "b", "c", "*", "z-"])
 OWNER = st.lists(LABEL, min_size=1, max_size=3).map(".".join)

@@ -8,7 +8,8 @@ from dns_node.resolver.dnssec.verdict import Claim
 from dns_node.resolver.question import Outcome, Question, Security
 from dns_node.resolver.settings import Limits, ResolverSettings
 from tests.resolver.dnssec.hosts import world_of
-from tests.resolver.signing import NOW_S, SignedZone, UnsignedZone, question
+from tests.resolver.signed_zone import SignedZone, UnsignedZone
+from tests.resolver.signing import NOW_S, question
 
 LINES = """
 www A 192.0.2.101

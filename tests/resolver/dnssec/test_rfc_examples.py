@@ -16,7 +16,7 @@ from dns_node.resolver.question import Held, Security
 from dns_node.resolver.settings import Limits, ResolverSettings
 from dns_node.zone.names import parse_name
 from dns_node.zone.rrset import RRset
-from tests.resolver.signing import question, wire
+from tests.resolver.signing import NOW_S, nsec3_hash, question, wire
 
 RECORDS = Path(__file__).parent / "records"
 APEX = parse_name("example.")
@@ -180,3 +180,10 @@ def test_rfc5155_b4_wildcard_expansion_beside_opt_out(nsec3):
 def test_rfc5155_b6_the_zone_itself_can_not_deny_its_ds(nsec3):
     proofs = [nsec3.held(APEX_HASH, "NSEC3")]
     assert nsec3.verdict("example.", "DS", 0, [], proofs).security is not Security.SECURE
+
+
+def test_hash_of_the_tests_is_that_of_rfc5155():
+    """Appendix A: the hash of ``example`` with salt aabbccdd and 12 iterations."""
+    digest = nsec3_hash(b"\7example\0", bytes.fromhex("aabbccdd"), 12)
+    assert digest == int("0p9mhaveqvm6t7vbl5lop2u3t2rp3tom", 32).to_bytes(20, "big")
+    assert NOW_S > 0

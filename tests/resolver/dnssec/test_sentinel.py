@@ -7,7 +7,8 @@ from dns_node.resolver.dnssec.records import DS
 from dns_node.resolver.dnssec.sentinel import contradicts
 from dns_node.resolver.question import Security
 from tests.resolver.dnssec.hosts import world_of
-from tests.resolver.signing import SignedZone, UnsignedZone, question
+from tests.resolver.signed_zone import SignedZone, UnsignedZone
+from tests.resolver.signing import question
 
 
 @pytest.fixture(scope="module")

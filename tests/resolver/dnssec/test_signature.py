@@ -13,7 +13,8 @@ from dns_node.resolver.dnssec.verdict import ErrorCode
 from dns_node.resolver.question import Held, Security
 from dns_node.resolver.settings import Limits
 from dns_node.zone.names import parse_name
-from tests.resolver.signing import DAY_S, NOW_S, TXT, A, SignedZone, key, sign
+from tests.resolver.signed_zone import SignedZone
+from tests.resolver.signing import DAY_S, NOW_S, TXT, A, key, sign
 
 ZONE = SignedZone("example.", "www A 192.0.2.1\nwww A 192.0.2.2\nwww TXT x\n*.w A 192.0.2.3")
 APEX = ZONE.zone_name

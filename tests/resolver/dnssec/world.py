@@ -8,9 +8,23 @@ from dns_node.resolver.dnssec.verdict import Claim, Need, Verdict
 from dns_node.resolver.question import Question, Security
 from dns_node.resolver.settings import Limits, ResolverSettings
 from dns_node.zone.names import is_subdomain, name_text, parent
-from tests.resolver.signing import DS, NOW_S, SignedZone, question
+from tests.resolver.signed_zone import SignedZone, UnsignedZone
+from tests.resolver.signing import DS, NOW_S, question
 
 Lie = Callable[[Claim], Claim | None]
+
+LINES = """
+www A 192.0.2.1
+both A 192.0.2.1
+both AAAA 2001:db8::1
+*.w A 192.0.2.2
+a.b.c TXT x
+alias CNAME www
+wild CNAME x.w
+away CNAME www.un.example.
+d DNAME t
+www.t A 192.0.2.9
+"""
 
 
 class World:
@@ -74,3 +88,15 @@ class World:
 
     def security(self, qname: str | bytes, qtype: str | int = "A") -> Security:
         return self.ask(qname, qtype).security
+
+
+def tree(denial: str = "nsec", **settings) -> World:
+    """A root, ``example.`` with all kinds of names, a signed and an unsigned child."""
+    signed = SignedZone("sub.example.", "www A 192.0.2.3\n*.w A 192.0.2.4", denial=denial)
+    unsigned = UnsignedZone("un.example.", "www A 192.0.2.5")
+    example = SignedZone("example.", LINES, denial=denial, children=(signed, unsigned))
+    return World(SignedZone(".", children=(example,)), example, signed, unsigned, **settings)
+
+
+def world_of(child: SignedZone, *more: SignedZone, **settings) -> World:
+    return World(SignedZone(".", children=(child, *more)), child, *more, **settings)

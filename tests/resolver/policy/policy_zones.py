@@ -5,14 +5,16 @@ from dns_node.resolver.policy.policy import Policy
 from dns_node.resolver.policy.rpz_match import PolicyZone
 from dns_node.resolver.policy.rpz_rules import read_rules
 from dns_node.resolver.policy.rpz_table import Table, make_table
-from dns_node.resolver.policy.verdict import Answered, Request, Resolve
+from dns_node.resolver.policy.verdict import Answered, NameServers, Request, Resolve
 from dns_node.zone.names import name_text, parse_name
 from dns_node.zone.rdata import parse_rdata, parse_type, type_text
 from dns_node.zone.rrset import RRset
-from tests.resolver.policy.outcomes import held, lines, question
+from tests.resolver.policy.outcomes import held, lines, positive, question
 
 APEX = parse_name("rpz.example.")
 CLIENT = Client("192.0.2.99", 5353)
+BAD = "www.bad.example."
+REAL = {"www.bad.example. A": positive(f"{BAD} 300 A 192.0.2.1")}
 
 
 def nodes_of(*records, apex=APEX):
@@ -65,3 +67,27 @@ def shown(verdict):
 def policy_of(*zones, **options):
     """A policy of these zones alone."""
     return Policy(zones=zones, **options)
+
+
+def rewrite(record, asked=f"{BAD} A", outcomes=None, **options):
+    """(what the client sees, what was resolved) under one rule."""
+    verdict, resolved = play(policy_of(zone_of(record)), asked, outcomes or REAL, **options)
+    return shown(verdict), resolved
+
+
+def servers_of(cut, *names, addresses=()):
+    """The servers of a cut; without addresses none is known."""
+    wire = tuple(map(parse_name, names))
+    return NameServers(
+        parse_name(cut), frozenset(wire), frozenset(addresses), wire * (not addresses)
+    )
+
+
+SERVERS = (
+    servers_of("bad.example.", "ns.evil.net.", addresses=[bytes((203, 0, 113, 5))]),
+    servers_of("example.", "a.tld.", addresses=[bytes((198, 51, 100, 5))]),
+)
+
+
+def known_servers(_name):
+    return SERVERS
