@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,7 +72,7 @@ def with_new_id(query: bytes) -> bytes:
     return secrets.token_bytes(2) + query[2:]
 
 
-class Way:
+class Way(ABC):
     """A way to a server that can be used again and again."""
 
     def __init__(self, address: tuple[str, int], options: Options):
@@ -100,8 +101,9 @@ class Way:
             self._socket.close()
             self._socket = None
 
+    @abstractmethod
     def _ask(self, query: bytes, deadline_s: float) -> bytes:
-        raise NotImplementedError
+        """Return the reply to *query*; raises OSError."""
 
     def _until(self, connection: socket.socket, deadline_s: float) -> None:
         left_s = deadline_s - time.perf_counter()

@@ -120,7 +120,7 @@ def _ds_of(scrubbed: Scrubbed, qname: WireName) -> Scrubbed:
         return scrubbed
     beside = scrubbed.authority
     if beside and beside[0].rrset.rrtype == DS:
-        return Answer((), qname, beside, (), Rank.ANSWER)
+        return Answer((), qname, (), Rank.ANSWER, answer=beside)
     return NoData((), qname, None, beside, Rank.ANSWER, 0)
 
 

@@ -180,7 +180,7 @@ class _Scrubbing:
                 return Lame("NXDOMAIN stands beside an answer", serves_zone=True)
             proofs = self._proofs() if any(held.rrset.signatures for held in found) else ()
             aliases, rank = tuple(self.aliases), self._rank(len(self.aliases) + 1)
-            return Answer(aliases, target, found, proofs, rank, self.believes_dname)
+            return Answer(aliases, target, proofs, rank, self.believes_dname, answer=found)
         return self._negative(target)
 
     def _rank(self, owners: int) -> Rank:

@@ -11,14 +11,12 @@ from dns_node.zone.rrset import WireName
 _DNAME: Final = 39
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """The RRset that was asked for, or several for ANY, at the end of *aliases*: CNAMEs in their
-    order, a DNAME before the CNAME that follows from it.  *proofs*: for an answer made from a
-    wildcard."""
+class _Aliased(msgspec.Struct, frozen=True, gc=False):
+    """What a chain of *aliases* leads to: CNAMEs in their order, a DNAME before the CNAME that
+    follows from it.  *proofs*: for an answer made from a wildcard."""
 
     aliases: tuple[Held, ...]
     target: WireName
-    answer: tuple[Held, ...]
     proofs: tuple[Held, ...]
     rank: Rank
     believes_dname: bool = False
@@ -29,27 +27,21 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
         return self.proofs
 
     def rank_of(self, held: Held) -> Rank:
-        """Return the rank with which *held*, one of the answer, is kept."""
-        return _rank_of(held, self.rank, self.believes_dname)
+        """Return the rank with which *held*, one of the answer or of the aliases, is kept."""
+        is_dname = held.rrset.rrtype == _DNAME
+        if is_dname and not self.believes_dname and held.security is not Security.SECURE:
+            return Rank.ADDITIONAL
+        return self.rank
 
 
-class Alias(msgspec.Struct, frozen=True, gc=False):
+class Answer(_Aliased, frozen=True, gc=False, kw_only=True):
+    """The RRset that was asked for, or several for ANY, at the end of the aliases."""
+
+    answer: tuple[Held, ...]
+
+
+class Alias(_Aliased, frozen=True, gc=False):
     """Aliases only: *target* has to be asked for next, maybe of other servers."""
-
-    aliases: tuple[Held, ...]
-    target: WireName
-    proofs: tuple[Held, ...]
-    rank: Rank
-    believes_dname: bool = False
-
-    @property
-    def authority(self) -> tuple[Held, ...]:
-        """What it says beside the aliases."""
-        return self.proofs
-
-    def rank_of(self, held: Held) -> Rank:
-        """Return the rank with which *held*, one of the aliases, is kept."""
-        return _rank_of(held, self.rank, self.believes_dname)
 
 
 class Referral(msgspec.Struct, frozen=True, gc=False):
@@ -65,9 +57,8 @@ class Referral(msgspec.Struct, frozen=True, gc=False):
     glue: tuple[Held, ...]
 
 
-class NoData(msgspec.Struct, frozen=True, gc=False):
-    """*target*, at the end of *aliases*, has no RRset of the type that was asked for.  Without
-    *soa* it may not be kept (RFC 2308 section 5), and *ttl_s* is 0."""
+class _Denial(msgspec.Struct, frozen=True, gc=False):
+    """An absence.  Without *soa* it may not be kept (RFC 2308 section 5), and *ttl_s* is 0."""
 
     aliases: tuple[Held, ...]
     target: WireName
@@ -82,21 +73,12 @@ class NoData(msgspec.Struct, frozen=True, gc=False):
         return self.proofs if self.soa is None else (self.soa, *self.proofs)
 
 
-class NxDomain(msgspec.Struct, frozen=True, gc=False):
-    """*target*, at the end of *aliases*, does not exist, nor does any name below it (RFC 8020);
-    the rest is as in `NoData`."""
+class NoData(_Denial, frozen=True, gc=False):
+    """*target*, at the end of *aliases*, has no RRset of the type that was asked for."""
 
-    aliases: tuple[Held, ...]
-    target: WireName
-    soa: Held | None
-    proofs: tuple[Held, ...]
-    rank: Rank
-    ttl_s: int
 
-    @property
-    def authority(self) -> tuple[Held, ...]:
-        """The SOA and the proofs."""
-        return self.proofs if self.soa is None else (self.soa, *self.proofs)
+class NxDomain(_Denial, frozen=True, gc=False):
+    """*target*, at the end of *aliases*, does not exist, nor does any name below it (RFC 8020)."""
 
 
 class TooLong(msgspec.Struct, frozen=True, gc=False):
@@ -131,9 +113,3 @@ class Lame(msgspec.Struct, frozen=True, gc=False):
 
 Scrubbed = Answer | Alias | Referral | NoData | NxDomain | TooLong | Failure | Lame
 
-
-def _rank_of(held: Held, rank: Rank, believes_dname: bool) -> Rank:
-    is_dname = held.rrset.rrtype == _DNAME
-    if is_dname and not believes_dname and held.security is not Security.SECURE:
-        return Rank.ADDITIONAL
-    return rank

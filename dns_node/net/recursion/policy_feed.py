@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -83,7 +84,7 @@ def publish(directory: Path, apex: WireName, soa: RRset, nodes: Nodes) -> int:
     return len(Table(octets))
 
 
-class Feed:
+class Feed(ABC):
     """One policy zone; `turn` looks whether there is something new."""
 
     def __init__(self, directory: Path, name: str):
@@ -91,9 +92,9 @@ class Feed:
         self.apex = parse_name(name)
         self._said = ""
 
+    @abstractmethod
     def turn(self) -> float:
         """Look once; return in how many seconds to look again."""
-        raise NotImplementedError
 
     def run(self) -> None:
         """Look for ever."""

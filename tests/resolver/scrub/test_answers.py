@@ -47,8 +47,8 @@ def test_what_the_question_does_not_need_is_dropped():
         "additional ns1.example.com 300 A 192.0.2.53",
     )  # fmt: skip
     assert found == Answer(
-        (), name("www.example.com"), (held("www.example.com", "A", "192.0.2.1"),), (),
-        Rank.AUTHORITATIVE,
+        (), name("www.example.com"), (), Rank.AUTHORITATIVE,
+        answer=(held("www.example.com", "A", "192.0.2.1"),),
     )  # fmt: skip
 
 
