@@ -10,11 +10,9 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -321,15 +319,8 @@ def version(name: str) -> str:
 def main() -> int:
     """Run the command line."""
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    directory = Path(options.work or tempfile.mkdtemp(prefix="dns-node-bench-")).resolve()
-    directory.mkdir(parents=True, exist_ok=True)
-    directory.chmod(0o755)
-    try:
+    with machine.workplace(options.work) as directory:
         run(options, directory)
-    finally:
-        if not options.work:
-            shutil.rmtree(directory, ignore_errors=True)
     return 0
 
 

@@ -9,11 +9,8 @@ by much less.  Everything is on 127.0.0.1 and ends by itself.
 import argparse
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -116,16 +113,8 @@ def run(options: argparse.Namespace, directory: Path) -> None:
 def main() -> int:
     """Run the command line."""
     options = parse()
-    # So that the servers are stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    directory = Path(options.work or tempfile.mkdtemp(prefix="dns-node-bench-")).resolve()
-    directory.mkdir(parents=True, exist_ok=True)
-    directory.chmod(0o755)
-    try:
+    with machine.workplace(options.work) as directory:
         run(options, directory)
-    finally:
-        if not options.work:
-            shutil.rmtree(directory, ignore_errors=True)
     return 0
 
 

@@ -4,7 +4,12 @@ import contextlib
 import os
 import platform
 import re
+import shutil
+import signal
 import socket
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,3 +154,18 @@ def describe() -> str:
         f"{os.cpu_count()} processors ({' '.join(model.split())}), {memory_gib:.0f} GiB, "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     )
+
+
+@contextlib.contextmanager
+def workplace(given: str | None) -> Iterator[Path]:
+    """Yield the directory *given*, or a new one that is removed afterwards; any server may read
+    it.  SIGTERM ends the program from now on by SystemExit, so that servers are stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    directory = Path(given or tempfile.mkdtemp(prefix="dns-node-bench-")).resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        if not given:
+            shutil.rmtree(directory, ignore_errors=True)
