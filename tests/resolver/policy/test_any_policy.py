@@ -93,7 +93,7 @@ def test_every_question_ends_in_a_verdict_that_makes_sense(given_, rules, known,
     if outcome.security is Security.SECURE:
         # Of an answer to ANY one RRset is told (RFC 8482 section 4.1).
         is_part = request.question.qtype == 255 and any(
-            outcome.answer == one.answer[:1] for one in seen
+            len(outcome.answer) == 1 and outcome.answer[0] in one.answer for one in seen
         )
         assert is_part or outcome in seen, "what was changed is not told as authentic"
     if not seen:
