@@ -30,6 +30,7 @@ from dns_node.resolver.dnssec.verdict import (
 )
 from dns_node.resolver.question import ExtendedError, Held, Security
 from dns_node.zone.names import ROOT, is_subdomain, name_text, parent
+from dns_node.zone.rdata import type_text
 from dns_node.zone.rrset import WireName
 
 
@@ -119,7 +120,7 @@ class Judgement:
         trust = yield from self._trust(signer, held.owner, is_of_parent)
         if trust.security is Security.INSECURE:
             return _with(held, Security.INSECURE)
-        what = f"{name_text(held.owner)} TYPE{rrtype}"
+        what = f"{name_text(held.owner)} {type_text(rrtype)}"
         if signer is None:
             raise _Refused(ErrorCode.RRSIGS_MISSING, f"{what} is not signed")
         checked = yield from self._chain.check(held, trust)
@@ -173,7 +174,7 @@ class Judgement:
         trust = yield from self._trust(signer, target, is_of_parent)
         if trust.security is Security.INSECURE:
             return trust, None, tuple(_with(held, Security.INSECURE) for held in claim.authority)
-        what = f"{name_text(target)} TYPE{qtype}"
+        what = f"{name_text(target)} {type_text(qtype)}"
         if signer is None:
             raise _Refused(ErrorCode.RRSIGS_MISSING, f"nothing proves the absence of {what}")
         soa = [held for held in claim.authority if held.rrset.rrtype == SOA]
