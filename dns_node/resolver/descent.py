@@ -101,14 +101,21 @@ def _deepest(inquiry: Inquiry, question: Question, local: Delegation | None) -> 
 def _is_of_child(
     inquiry: Inquiry, scrubbed: Scrubbed, delegation: Delegation, qname: WireName
 ) -> bool:
-    """Say whether the absence of a DS may be the word of the zone it is for, by a server that has
-    that zone and one far above: then the zone right above is to be found (RFC 4035 section 4.2)."""
-    if type(scrubbed) is not NoData or scrubbed.aliases or delegation.is_forwarder:
+    """Say whether the absence of a DS, or an alias, may be the word of the zone it is for, by a
+    server that has that zone and one far above: then the zone right above is to be found
+    (RFC 4035 section 4.2)."""
+    if qname == _ROOT or delegation.is_forwarder or len(delegation.apex) >= len(parent(qname)):
         return False
-    if qname == _ROOT or len(delegation.apex) >= len(parent(qname)):
-        return False
-    if scrubbed.soa is not None and scrubbed.soa.owner != qname:
-        return False
+    match scrubbed:
+        case NoData(aliases=(), soa=soa):
+            if soa is not None and soa.owner != qname:
+                return False
+        case Referral():
+            return False
+        case _:
+            aliases = getattr(scrubbed, "aliases", ())
+            if not aliases or aliases[0].owner != qname:
+                return False
     inquiry.step("the zone itself may have said that: the one above it is looked for")
     return True
 

@@ -274,9 +274,7 @@ class _Scrubbing:
             # What is signed speaks for the zone, even without AA and SOA.
             speaks = response.flags & AA or self._proofs()
             if not self.is_forwarder and (not speaks or self._refers_upwards()):
-                is_empty = not self.groups and not any(
-                    record.rrtype in (_NS, _SOA) for record in response.authority
-                )
+                is_empty = not any(record.rrtype in (_NS, _SOA) for record in response.authority)
                 return Lame(
                     "it refers to nobody below the zone, and does not speak for it",
                     # With AA it is one of the zone's that does not know the type (RFC 4074).

@@ -10,6 +10,10 @@ from tests.resolver.wire import question, response
 
 def test_a_server_that_knows_nothing_is_lame():
     assert told("www.example.com A", flags="").is_resolver
+    assert told("www.example.com AAAA", WWW, flags="").is_resolver
+    for elsewhere in ("net", "com"):
+        refers = f"authority {elsewhere} 900 NS ns.net"
+        assert not told("www.example.com AAAA", WWW, refers, flags="").is_resolver
     assert isinstance(
         told("www.example.com A", "authority example.com 900 NS .", flags="", cut="com"), Lame
     )
