@@ -121,7 +121,8 @@ class Recurse(msgspec.Struct, frozen=True, gc=False):
 
     *name* is what is to be resolved, with type and class of *query*: the name that was asked for,
     or the one that the aliases in *local*, which are ours, lead to.  *cookie* is the data of the
-    COOKIE option of the reply, empty for none; *has_good_cookie* as in `Reply`.
+    COOKIE option of the reply, empty for none; *has_good_cookie* as in `Reply`.  *waited_s*: how
+    long the client has waited, where it was tried to be quick before.
     """
 
     query: Query
@@ -130,6 +131,7 @@ class Recurse(msgspec.Struct, frozen=True, gc=False):
     client: Client
     cookie: bytes = b""
     has_good_cookie: bool = False
+    waited_s: float = 0.0
 
 
 class Drop(msgspec.Struct, frozen=True, gc=False):

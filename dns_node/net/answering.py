@@ -82,8 +82,8 @@ class LateReader(Protocol):
 
     local: Local
 
-    def take_late(self, batch: "Sequence[Punt]") -> None:
-        """Answer them."""
+    def take_late(self, batch: "Sequence[tuple[float, Punt]]") -> None:
+        """Answer them; each with the seconds that its client has waited."""
         ...
 
 

@@ -3,10 +3,12 @@
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any, Final
 
+import msgspec
 from twisted.internet.interfaces import IReadDescriptor
 from zope.interface import implementer
 
@@ -93,9 +95,11 @@ class UdpReader:
         """Return the descriptor, -1 when it is closed."""
         return self._socket.fileno()
 
-    def take_late(self, batch: Sequence[Datagram]) -> None:
-        """Answer queries that the core had taken, and hands up after all."""
-        self._answer_all(batch, time.perf_counter())
+    def take_late(self, batch: Sequence[tuple[float, Datagram]]) -> None:
+        """Answer queries that the core had taken, and hands up after all, with the seconds that
+        their clients have waited."""
+        waited_s = [waited_s for waited_s, _ in batch]
+        self._answer_all([late for _, late in batch], time.perf_counter(), waited_s)
 
     def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
         """Return what Twisted's log calls this."""
@@ -147,15 +151,17 @@ class UdpReader:
             self._answer_all(batch, began_s)
         return received
 
-    def _answer_all(self, batch: Sequence[Datagram], began_s: float) -> None:
+    def _answer_all(
+        self, batch: Sequence[Datagram], began_s: float, waited_s: Iterable[float] = repeat(0.0)
+    ) -> None:
         """Answer *batch*, which was received at *began_s*, by the definition."""
         answering = self._answering
         replies = 0
         # Only now: a record that was committed before a query came must be seen by its answer.
         answering.begin()
         try:
-            for octets, peer, ancillary in batch:
-                replies += self._answer(octets, peer, ancillary)
+            for (octets, peer, ancillary), waiting_s in zip(batch, waited_s, strict=False):
+                replies += self._answer(octets, peer, ancillary, waiting_s)
         finally:
             answering.end()
         if replies:
@@ -186,7 +192,7 @@ class UdpReader:
             return batch
         return batch
 
-    def _answer(self, octets: bytes, peer: Peer, ancillary: Ancillary) -> int:
+    def _answer(self, octets: bytes, peer: Peer, ancillary: Ancillary, waited_s: float) -> int:
         source = (peer[0], peer[1])
         # The plainest check first: nearly no installation has proxies.
         if octets[:4] == b"\r\n\r\n" and begins_header(octets):
@@ -206,7 +212,9 @@ class UdpReader:
         if reply is None or not peer[1]:
             return 0
         if isinstance(reply, Recurse):
-            send = partial(self._send_later, peer, ancillary, time.perf_counter())
+            if waited_s:
+                reply = msgspec.structs.replace(reply, waited_s=waited_s)
+            send = partial(self._send_later, peer, ancillary, time.perf_counter() - waited_s)
             self._answering.resolve(reply, octets, self.local, send)
             return 0
         return self._send(reply, peer, ancillary)

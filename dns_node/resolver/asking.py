@@ -85,16 +85,17 @@ def ask(
     is_rd: bool = False,
     is_cd: bool = False,
     is_tls: bool = False,
+    is_alone: bool = False,
 ) -> Part[Response | Lame | None]:
     """Return the response of *name_server* to *question*, None when none is to be had now, `Lame`
     for one that can't be read.
 
-    *tries* is how often it was asked for this before: it is waited for longer then.  Raises
-    BudgetExceeded.
+    *tries* is how often it was asked for this before: it is waited for longer then, and when there
+    is no other one to ask (*is_alone*).  Raises BudgetExceeded.
     """
     manner = first_manner(name_server, inquiry.now_s, is_rd=is_rd, is_cd=is_cd, is_tls=is_tls)
     for _ in range(MANNERS_MAX):
-        put(inquiry, name_server, question, manner, tries)
+        put(inquiry, name_server, question, manner, tries, is_alone=is_alone)
         event = yield
         response = take(inquiry, name_server, question, manner, event)
         if response is not True:
@@ -104,13 +105,19 @@ def ask(
 
 
 def put(
-    inquiry: Inquiry, name_server: NameServer, question: Question, manner: Manner, tries: int
+    inquiry: Inquiry,
+    name_server: NameServer,
+    question: Question,
+    manner: Manner,
+    tries: int,
+    *,
+    is_alone: bool = False,
 ) -> int:
     """Send the query; return the number of the ask."""
     settings = inquiry.resolver.settings
     qname = question.qname
     bits = inquiry.resolver.chance(16 + len(qname))
-    timeout_s = name_server.timeout_s(tries)
+    timeout_s = name_server.timeout_s(tries, is_alone=is_alone)
     case_bits = 0
     if manner.transport is not _UDP:
         timeout_s += STREAM_TIMEOUT_S

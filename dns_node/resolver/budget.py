@@ -32,10 +32,11 @@ class Spent(msgspec.Struct, frozen=True, gc=False):
 
 class Budget:
     """What is left for one client question.  Each ``draw_…`` raises BudgetExceeded, with nothing
-    drawn, when less is left than is asked for."""
+    drawn, when less is left than is asked for.  *began_s* is when the client asked."""
 
     __slots__ = (
         "address_lookups",
+        "began_s",
         "checks",
         "deadline_s",
         "hashes",
@@ -48,6 +49,7 @@ class Budget:
 
     def __init__(self, limits: Limits, now_s: float):
         self.limits = limits
+        self.began_s = now_s
         self.deadline_s = now_s + limits.time_max_s
         self.queries = self.octets = self.restarts = self.referrals = 0
         self.checks = self.hashes = self.address_lookups = 0

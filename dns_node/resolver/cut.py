@@ -58,16 +58,17 @@ def ask_cut(
         inquiry.explain(OTHER_ERROR, "too many questions to these servers bring nothing")
         inquiry.step("too many questions to these servers bring nothing")
         return None
-    delegation.begin(now_s)
+    load = delegation.load
+    load.begin(now_s)
     scrubbed = None
     try:
         scrubbed = yield from _ask_servers(
             inquiry, delegation, question, depth, avoided, is_partial
         )
     finally:
-        delegation.outstanding -= 1
+        load.end()
         if scrubbed is None or type(scrubbed) is NxDomain:
-            delegation.note_fruitless(inquiry.now_s)
+            load.note_fruitless(inquiry.now_s)
     return scrubbed
 
 
@@ -102,7 +103,11 @@ def _ask_servers(
                     continue
             if name_server is None or number >= tries_max or inquiry.now_s >= inquiry.until_s:
                 break
-            scrubbed = yield from _ask_server(inquiry, delegation, name_server, question, number)
+            # What servers may not understand is not waited for.
+            is_alone = not is_partial and len(delegation.servers) == 1 and not delegation.pending
+            scrubbed = yield from _ask_server(
+                inquiry, delegation, name_server, question, number, is_alone
+            )
             tries[name_server] = number + 1
             if scrubbed is None:
                 continue
@@ -132,6 +137,7 @@ def _ask_server(
     name_server: NameServer,
     question: Question,
     tries: int,
+    is_alone: bool,
 ) -> Part[Scrubbed | None]:
     """Return what one server says to *question*, scrubbed; None when it says nothing."""
     is_forwarder = delegation.is_forwarder
@@ -143,6 +149,7 @@ def _ask_server(
         is_rd=is_forwarder,
         is_cd=is_forwarder and inquiry.asks_with_cd,
         is_tls=delegation.is_tls,
+        is_alone=is_alone,
     )
     if response is None or isinstance(response, Lame):
         return response

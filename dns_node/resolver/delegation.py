@@ -9,6 +9,7 @@ the servers alone: it answers no question.
 from collections.abc import Iterator
 from typing import Final
 
+from dns_node.resolver.cut_load import CutLoad
 from dns_node.resolver.dnssec.verdict import Claim
 from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.question import IN, Question
@@ -16,13 +17,6 @@ from dns_node.zone.rrset import WireName
 
 DELEGATIONS_COST_MAX: Final = 200_000
 """What all delegations cost together: one each, and one for every name and address."""
-
-OUTSTANDING_MAX: Final = 100
-"""Questions that wait at one cut whose servers are all silent."""
-FRUITLESS_PER_S: Final = 280.0
-"""Questions in a second for names below one cut that may bring nothing …"""
-FRUITLESS_MAX: Final = 60.0
-"""… and how many more at once."""
 
 CUT_FAILURE_S: Final = 5.0
 CUT_FAILURE_MAX_S: Final = 60.0
@@ -37,19 +31,14 @@ class Delegation:
     None when that is not known.  *is_forwarder*: resolvers,
     to be asked with RD for everything below, *in_parallel* of them at once.  *failures* counts
     how often in a row none of the servers gave an answer; the cut is left alone until
-    *failed_until_s* then.  *outstanding* questions wait for its servers, some always since
-    *busy_s*; *fruitless* is how many brought nothing, less those that time has forgiven until
-    *fruitless_s*.
+    *failed_until_s* then.
     """
 
     __slots__ = (
         "absent",
         "apex",
-        "busy_s",
         "ds",
         "expires_s",
-        "fruitless",
-        "fruitless_s",
         "glue",
         "failed_until_s",
         "failures",
@@ -57,8 +46,8 @@ class Delegation:
         "is_forwarder",
         "is_tls",
         "is_used",
+        "load",
         "names",
-        "outstanding",
         "pending",
         "servers",
     )
@@ -90,10 +79,7 @@ class Delegation:
         self.absent: dict[WireName, float] = {}
         self.failures = 0
         self.failed_until_s = 0.0
-        self.outstanding = 0
-        self.busy_s = 0.0
-        self.fruitless = 0.0
-        self.fruitless_s = 0.0
+        self.load = CutLoad()
 
     @property
     def cost(self) -> int:
@@ -106,31 +92,9 @@ class Delegation:
         self.failures += 1
         self.failed_until_s = now_s + min(pause_s, CUT_FAILURE_MAX_S)
 
-    def note_fruitless(self, now_s: float) -> None:
-        """A question brought nothing: the name does not exist, or nobody could say."""
-        passed_s = now_s - self.fruitless_s
-        self.fruitless_s = now_s
-        self.fruitless = max(0.0, self.fruitless - passed_s * FRUITLESS_PER_S) + 1.0
-
     def is_flooded(self, now_s: float) -> bool:
-        """Say whether no more questions are to be brought to its servers for the moment.
-
-        That is when a lot of what was asked lately brought nothing, or when many questions wait for
-        servers that do not answer (random names below a zone: water torture).
-        """
-        if self.fruitless > FRUITLESS_MAX:
-            passed_s = now_s - self.fruitless_s
-            if self.fruitless - passed_s * FRUITLESS_PER_S > FRUITLESS_MAX:
-                return True
-        if self.outstanding < OUTSTANDING_MAX:
-            return False
-        return all(server.is_silent(self.busy_s, now_s) for server in self.servers)
-
-    def begin(self, now_s: float) -> None:
-        """A question begins to wait for its servers."""
-        if not self.outstanding:
-            self.busy_s = now_s
-        self.outstanding += 1
+        """Say whether no more questions are to be brought to its servers for the moment."""
+        return self.load.is_flooded(self.servers, now_s)
 
     def note_answer(self) -> None:
         """One of its servers gave an answer."""
@@ -170,6 +134,10 @@ class Delegations:
             return None
         return found
 
+    def is_learnt(self, delegation: Delegation) -> bool:
+        """Say whether *delegation* is one that a referral made, and still holds."""
+        return self._learnt.get(delegation.apex) is delegation
+
     def deepest(self, name: WireName, now_s: float) -> Delegation | None:
         """Return the delegation of the deepest known cut at or above *name* that is good for
         something, or is left alone for a while because it was not."""
@@ -192,15 +160,20 @@ class Delegations:
             offset += name[offset] + 1
 
     def put(self, delegation: Delegation) -> None:
-        """Keep what a referral said; where room is needed, what was not used lately goes."""
+        """Keep what a referral said; where room is needed, what was not used lately goes.
+
+        What is known of the servers' failures stays, unless there are other servers now.
+        """
         apex = delegation.apex
         if apex in self._configured:
             return
         old = self._learnt.get(apex)
         if old is not None:
             self._forget(old)
-            delegation.failures = old.failures
-            delegation.failed_until_s = old.failed_until_s
+            delegation.load = old.load
+            if delegation.names == old.names and set(delegation.servers) <= set(old.servers):
+                delegation.failures = old.failures
+                delegation.failed_until_s = old.failed_until_s
         self._learnt[apex] = delegation
         self._cost += delegation.cost
         chances = 32
@@ -215,7 +188,7 @@ class Delegations:
 
     def add_servers(self, delegation: Delegation, servers: list[NameServer]) -> None:
         """Add the addresses that were found for a name of *delegation*."""
-        is_kept = self._learnt.get(delegation.apex) is delegation
+        is_kept = self.is_learnt(delegation)
         cost = delegation.cost
         delegation.servers.extend(server for server in servers if server not in delegation.servers)
         if is_kept:
@@ -225,7 +198,7 @@ class Delegations:
         self, delegation: Delegation, names: tuple[WireName, ...], names_max: int
     ) -> None:
         """Add the *names* of servers that are new, up to *names_max* in all."""
-        is_kept = self._learnt.get(delegation.apex) is delegation
+        is_kept = self.is_learnt(delegation)
         cost = delegation.cost
         new = [name for name in dict.fromkeys(names) if name not in delegation.names]
         new = new[: max(0, names_max - len(delegation.names))]

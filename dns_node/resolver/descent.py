@@ -17,6 +17,7 @@ from dns_node.zone.find import parent
 from dns_node.zone.names import name_text
 from dns_node.zone.rrset import WireName
 
+CNAME: Final = 5
 DS: Final = 43
 _ROOT: Final = b"\0"
 
@@ -36,13 +37,15 @@ def descend(
 
     A DS is asked of the zone above (RFC 4035 section 3.1.4.1).  *local* is a cut of a zone of ours
     at or above the name: nothing above it is asked.  With *wants_glue*, a referral whose glue has
-    the name ends the way.
+    the name ends the way.  Where no server that is known from before is of use, the zone above is
+    asked who serves the zone now, once for a client's question.
     """
     qname = question.qname
     delegation = _deepest(inquiry, question, local)
     if delegation is None:
         delegation = yield from priming.prime(inquiry)
     known, is_again = delegation.apex, False
+    remembered = None if depth else _remembered(inquiry, delegation)
     minimises = inquiry.resolver.settings.minimises_qname and question.qtype != DS
     while True:
         name = qname
@@ -51,7 +54,11 @@ def descend(
         if name == qname:
             scrubbed = yield from ask_cut(inquiry, delegation, question, depth, avoided)
             if scrubbed is None:
-                return None
+                above = _above(inquiry, delegation) if delegation is remembered else None
+                if above is None:
+                    return None
+                delegation, known = above, above.apex
+                continue
             if question.qtype == DS:
                 if not is_again and _is_of_child(inquiry, scrubbed, delegation, qname):
                     is_again = minimises = True
@@ -64,22 +71,14 @@ def descend(
             asked, scrubbed = yield from _ask_on_the_way(
                 inquiry, delegation, Question(name, 0, question.qclass), depth, avoided
             )
-            match scrubbed:
-                case Referral():
-                    pass
-                case Answer(aliases=()) | NoData(aliases=()):
-                    known = name
-                    continue
-                case NxDomain(aliases=()) if delegation.apex == _ROOT:
-                    # Nothing is below what does not exist (RFC 8020).
-                    return scrubbed, delegation, asked
-                case Answer() | Alias() if scrubbed.aliases[0].rrset.rrtype == 5:
-                    known = name
-                    continue
-                case _:
-                    # Some servers deny names that have only names below them (RFC 9156 section 3).
-                    minimises = False
-                    continue
+            if type(scrubbed) is NxDomain and not scrubbed.aliases and delegation.apex == _ROOT:
+                # Nothing is below what does not exist (RFC 8020).
+                return scrubbed, delegation, asked
+            if type(scrubbed) is not Referral:
+                is_there = _says_that_it_is_there(scrubbed)
+                known = name if is_there else known
+                minimises = is_there
+                continue
         inquiry.budget.draw_referral()
         above, delegation = delegation, accept(inquiry, delegation, scrubbed)
         if wants_glue and qname in delegation.glue:
@@ -96,6 +95,21 @@ def _deepest(inquiry: Inquiry, question: Question, local: Delegation | None) -> 
     if local is not None and (delegation is None or len(delegation.apex) <= len(local.apex)):
         return local
     return delegation
+
+
+def _remembered(inquiry: Inquiry, delegation: Delegation) -> Delegation | None:
+    """Return *delegation* if it was learnt, from a zone above, and not found useless just now."""
+    is_learnt = inquiry.delegations.is_learnt(delegation) and delegation.apex != _ROOT
+    return delegation if is_learnt and delegation.failed_until_s <= inquiry.now_s else None
+
+
+def _above(inquiry: Inquiry, delegation: Delegation) -> Delegation | None:
+    """Return who may know other servers of the zone of *delegation*, None after the first time."""
+    if inquiry.has_asked_above:
+        return None
+    inquiry.has_asked_above = True
+    inquiry.step("the zone above may know of other servers")
+    return inquiry.delegations.deepest(parent(delegation.apex), inquiry.now_s)
 
 
 def _is_of_child(
@@ -147,6 +161,18 @@ def _ask_on_the_way(
         if scrubbed is not None:
             break
     return asked, scrubbed
+
+
+def _says_that_it_is_there(scrubbed: Scrubbed | None) -> bool:
+    """Say whether the name on the way exists by that word.  A denial does not count: some servers
+    deny names that have only names below them (RFC 9156 section 3)."""
+    match scrubbed:
+        case Answer(aliases=()) | NoData(aliases=()):
+            return True
+        case Answer(aliases=aliases) | Alias(aliases=aliases):
+            return aliases[0].rrset.rrtype == CNAME
+        case _:
+            return False
 
 
 def accept(inquiry: Inquiry, above: Delegation, referral: Referral) -> Delegation:

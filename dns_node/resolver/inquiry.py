@@ -42,7 +42,8 @@ class Inquiry:
     *until_s*: what is done now is to be over by then, for there is another way to try.
     *spare* is what the last server said that answered as a resolver.
     *doubted* are names of servers that are not where glue says.
-    *was_failed*: it is known from before that there is no answer.
+    *was_failed*: it is known from before that there is no answer.  *has_asked_above*: the zone
+    above a cut was asked again who serves it.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Inquiry:
         "delegations",
         "doubted",
         "errors",
+        "has_asked_above",
         "has_stale",
         "is_bogus",
         "is_cd",
@@ -110,6 +112,7 @@ class Inquiry:
         self.doubted: set[WireName] = set()
         self.spare: Scrubbed | None = None
         self.has_stale = self.is_bogus = self.was_failed = self.is_spoof_proof = False
+        self.has_asked_above = False
 
     @property
     def asks_with_cd(self) -> bool:

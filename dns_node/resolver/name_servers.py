@@ -18,6 +18,10 @@ SILENCE_S: Final = 0.2
 """No quick server says nothing for so long while it is asked a lot."""
 FIRST_TIMEOUT_S: Final = 0.4
 """How long a server that is not known is waited for."""
+ALONE_TIMEOUT_S: Final = 1.25
+"""How long one is waited for at first that is the only one: where nobody else can be asked, a slow
+server is not to get each question twice (a resolver that is asked takes its time for what it does
+not know), and a client still gets what comes to the second try."""
 TIMEOUT_MIN_S: Final = 0.25
 TIMEOUT_MAX_S: Final = 3.0
 STREAM_TIMEOUT_S: Final = 2.0
@@ -107,14 +111,18 @@ class NameServer:
         self.mixes_case = True
         self.asked = self.answered = self.in_flight = 0
 
-    def timeout_s(self, tries: int) -> float:
-        """Return how long to wait for it when it was asked *tries* times before for this."""
+    def timeout_s(self, tries: int, *, is_alone: bool = False) -> float:
+        """Return how long to wait for it when it was asked *tries* times before for this.
+        *is_alone*: there is no other one to ask."""
         if self.rtt_s < 0.0:
             timeout_s = FIRST_TIMEOUT_S
         else:
             timeout_s = max(TIMEOUT_MIN_S, self.rtt_s + 4 * self.rtt_variation_s)
         # What it did not answer in time before, by whomever it was asked, is not tried so again.
-        timeout_s *= 1 << min(max(tries, self.timeouts), 4)
+        doublings = max(tries, self.timeouts)
+        if is_alone and not doublings and timeout_s < ALONE_TIMEOUT_S:
+            return ALONE_TIMEOUT_S
+        timeout_s *= 1 << min(doublings, 4)
         return timeout_s if timeout_s < TIMEOUT_MAX_S else TIMEOUT_MAX_S
 
     def note_reply(self, rtt_s: float) -> None:

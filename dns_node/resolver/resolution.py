@@ -122,7 +122,7 @@ class Resolution:
             raise AssertionError("a resolution waits for nothing")
         if inquiry.has_stale and not self._was_woken and self.next_wake_s is None:
             settings = inquiry.resolver.settings.cache
-            self.next_wake_s = inquiry.began_s + settings.stale_client_timeout_s
+            self.next_wake_s = inquiry.budget.began_s + settings.stale_client_timeout_s
         return actions
 
     def _end(self, outcome: Outcome) -> list[Action]:

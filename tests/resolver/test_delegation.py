@@ -6,13 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dns_node.resolver import delegation as room
-from dns_node.resolver.delegation import (
-    CUT_FAILURE_MAX_S,
-    FRUITLESS_MAX,
-    OUTSTANDING_MAX,
-    Delegation,
-    Delegations,
-)
+from dns_node.resolver.delegation import CUT_FAILURE_MAX_S, Delegation, Delegations
 from dns_node.resolver.minimise import MINIMISE_COUNT_MAX, label_offsets, next_name
 from dns_node.resolver.name_servers import NameServer
 from dns_node.resolver.question import Server
@@ -87,44 +81,6 @@ def test_a_cut_that_fails_again_is_left_alone_for_longer_up_to_a_bound():
     delegation.note_answer()
     delegation.note_failure(NOW_S)
     assert delegation.failed_until_s - NOW_S == pauses[0]
-
-
-def test_questions_that_bring_nothing_are_bounded_and_time_forgives_them():
-    delegation = cut(parse_name("a."))
-    for _ in range(int(FRUITLESS_MAX)):
-        delegation.note_fruitless(NOW_S)
-    assert not delegation.is_flooded(NOW_S)
-    delegation.note_fruitless(NOW_S)
-    assert delegation.is_flooded(NOW_S)
-    assert not delegation.is_flooded(NOW_S + 1)
-
-
-def test_at_silent_servers_fewer_questions_wait_than_at_slow_ones():
-    delegation = cut(parse_name("a."))
-    [known] = delegation.servers
-    delegation.begin(NOW_S)
-    delegation.outstanding = 10 * OUTSTANDING_MAX
-    assert not delegation.is_flooded(NOW_S + 1), "nothing is known of it yet"
-    known.note_failure(NOW_S, NOW_S)
-    assert delegation.is_flooded(NOW_S + 1)
-    delegation.outstanding = OUTSTANDING_MAX - 1
-    assert not delegation.is_flooded(NOW_S + 1)
-
-
-def test_a_quick_server_is_silent_when_it_says_nothing_for_a_while_though_it_is_asked():
-    delegation = cut(parse_name("a."))
-    [known] = delegation.servers
-    known.note_reply(0.001)
-    known.replied_s = NOW_S - 3600
-    delegation.begin(NOW_S)
-    delegation.outstanding = 10 * OUTSTANDING_MAX
-    assert not delegation.is_flooded(NOW_S + 0.1)
-    assert delegation.is_flooded(NOW_S + 0.3)
-    known.replied_s = NOW_S + 0.29
-    assert not delegation.is_flooded(NOW_S + 0.3)
-    for _ in range(200):
-        known.note_reply(2.0)
-    assert not delegation.is_flooded(NOW_S + 3), "two seconds each"
 
 
 labels = st.sampled_from([b"a", b"b", b"host", b"xyz"])

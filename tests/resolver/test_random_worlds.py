@@ -187,4 +187,4 @@ def test_questions_at_the_same_time_do_not_disturb_each_other(seed):
         if played.rcode != "SERVFAIL":
             assert played.rcode == dns.rcode.to_text(truth.rcode())
     assert not any(known.in_flight for known in resolver.name_servers)
-    assert not any(delegation.outstanding for delegation in resolver.delegations)
+    assert not any(delegation.load.outstanding for delegation in resolver.delegations)

@@ -221,10 +221,10 @@ class NativeMiss:
                 now_s=now_s,
             )
 
-    def _hand_on(self, late: "list[tuple[int, Punt]]") -> None:
-        batches: dict[int, list[Punt]] = {}
-        for socket, punt in late:
-            batches.setdefault(socket, []).append(punt)
+    def _hand_on(self, late: "list[tuple[int, float, Punt]]") -> None:
+        batches: dict[int, list[tuple[float, Punt]]] = {}
+        for socket, waited_s, punt in late:
+            batches.setdefault(socket, []).append((waited_s, punt))
         for socket, batch in batches.items():
             reader = self._answering.readers.get(socket)
             if reader is not None:

@@ -120,8 +120,11 @@ class Pipeline:
 
     def take(self, recurse: Recurse, octets: bytes, local: Local, send: Send) -> None:
         """Resolve, and have *send* called with the reply, or with None; see `Recursion.take`."""
-        began_s = time.perf_counter()
-        asked = Asked(recurse, octets, local, send, began_s)
+        waited_s = recurse.waited_s
+        asked = Asked(recurse, octets, local, send, time.perf_counter() - waited_s)
+        if waited_s:
+            limits = self.resolver.settings.limits
+            asked.budget = Budget(limits, self._clock.seconds() - waited_s)
         try:
             if self._answering.native is None and self._answer_kept(asked):
                 return

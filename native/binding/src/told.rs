@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use dns_node_core::serve::Witness;
 use dns_node_core::socket::Sender;
@@ -96,13 +97,15 @@ impl Witness for Told<'_> {
     fn handed_up_late(
         &mut self,
         socket: RawFd,
+        waited: Duration,
         query: &[u8],
         sender: &Sender,
         source: Option<(i32, i32, &[u8])>,
     ) {
+        let waited_s = waited.as_secs_f64();
         let list = self.late.get_or_insert_with(|| PyList::empty(self.python)).clone();
-        let made = self.punt(query, sender, source).and_then(|made| list.append((socket, made)));
-        if let Err(error) = made {
+        let made = self.punt(query, sender, source);
+        if let Err(error) = made.and_then(|made| list.append((socket, waited_s, made))) {
             self.error = Some(error);
         }
     }

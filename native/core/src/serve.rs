@@ -5,7 +5,7 @@
 
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cookies::CookieSecrets;
 use crate::counters::{Counter, Places, Tally};
@@ -41,10 +41,12 @@ pub trait Witness {
     fn handed_up(&mut self, query: &[u8], sender: &Sender, source: Option<(i32, i32, &[u8])>);
     /// The reply to a *query* that came to *socket* earlier has left.
     fn answered_late(&mut self, socket: RawFd, query: &[u8], reply: &[u8], sender: &Sender);
-    /// A *query* that came to *socket* earlier has to be answered by the definition after all.
+    /// A *query* that came to *socket* earlier, and of which was *waited* for a reply since, has to
+    /// be answered by the definition after all.
     fn handed_up_late(
         &mut self,
         socket: RawFd,
+        waited: Duration,
         query: &[u8],
         sender: &Sender,
         source: Option<(i32, i32, &[u8])>,

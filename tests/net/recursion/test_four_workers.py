@@ -33,7 +33,7 @@ def total(workers, name):
 
 
 def test_a_hundred_equal_questions_are_at_most_one_of_each_worker(own_zones):
-    with Upstream(delay_s=0.25) as server, four(own_zones, server) as workers:
+    with Upstream(delay_s=0.9) as server, four(own_zones, server) as workers:
         replies = replies_of(send_many(workers[0], ["web.example."] * 100))
         assert all(addresses(reply) == ["192.0.2.1"] for reply in replies)
         assert 1 <= server.asked.count(("web.example.", 1)) <= 4

@@ -67,7 +67,7 @@ pub struct CutFacts {
     pub expires_s: f64,
 }
 
-/// What happens at a cut just now: see `dns_node.resolver.delegation`, whose bounds these are.
+/// What happens at a cut just now: see `dns_node.resolver.cut_load`, whose bounds these are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Load {
     outstanding: u32,
@@ -147,6 +147,8 @@ pub struct Choice {
     pub zone_octets: usize,
     /// The server is a resolver.
     pub is_forward: bool,
+    /// There is no other one.
+    pub is_alone: bool,
     /// How long it takes, in microseconds.
     pub rtt_us: u32,
 }
@@ -306,8 +308,9 @@ impl Cuts {
                 let (server, rtt_us) = cut.choose(chance)?;
                 cut.load.asked = cut.load.asked.saturating_add(1);
                 cut.load.outstanding += 1;
-                let is_forward = cut.is_forward;
-                return Some(Choice { server, zone_octets: apex.len(), is_forward, rtt_us });
+                let (is_forward, is_alone) = (cut.is_forward, cut.servers.len() == 1);
+                let zone_octets = apex.len();
+                return Some(Choice { server, zone_octets, is_forward, is_alone, rtt_us });
             }
             if apex.len() == 1 || self.handed_up.contains(apex) {
                 return None;

@@ -42,6 +42,9 @@ const DATAGRAM_OCTETS_MAX: usize = 4096;
 /// A server that takes some time is slow and not silent, and is not to get the question twice; Python
 /// needs the rest of what a client waits.
 const WAIT_MS_MIN: u64 = 400;
+/// The same for a server that is the only one (`ALONE_TIMEOUT_S` of
+/// `dns_node.resolver.name_servers`).
+const WAIT_ALONE_MS_MIN: u64 = 1250;
 
 const HEADER_OCTETS: usize = 12;
 const RD: u8 = 1;
@@ -224,7 +227,8 @@ impl Misses {
             return None;
         }
         let rtt_ms = u64::from(choice.rtt_us / 1000);
-        let wait_ms = (2 * rtt_ms + 100).clamp(WAIT_MS_MIN, WAIT_MS_MAX);
+        let wait_ms_min = if choice.is_alone { WAIT_ALONE_MS_MIN } else { WAIT_MS_MIN };
+        let wait_ms = (2 * rtt_ms + 100).clamp(wait_ms_min, WAIT_MS_MAX);
         let now_ms = self.now_ms();
         self.asks.wheel.put(number, now_ms, wait_ms);
         self.watch.wind_up(Some(Duration::from_millis(TICK_MS)));

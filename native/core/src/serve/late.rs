@@ -131,7 +131,8 @@ impl Server {
                     answered += 1;
                 }
                 None => {
-                    witness.handed_up_late(back.socket, &waiter.query, &sender, back.source());
+                    let (query, source) = (&waiter.query, back.source());
+                    witness.handed_up_late(back.socket, took, query, &sender, source);
                     punts += 1;
                 }
             }
@@ -165,7 +166,8 @@ impl Server {
         now: Now,
         witness: &mut dyn Witness,
     ) -> usize {
-        let near_misses = misses.asks.get(number).near_misses;
+        let ask = misses.asks.get(number);
+        let (took, near_misses) = (ask.sent.elapsed(), ask.near_misses);
         self.tally.add(Counter::UpstreamNearMisses, near_misses as usize);
         let (mut place, mut punts) = (None, 0);
         let (mut turn, _, _) = self.turn(now, false);
@@ -174,7 +176,8 @@ impl Server {
             let waiter = misses.asks.waiter(next);
             turn.count_end(waiter);
             let back = &waiter.back;
-            witness.handed_up_late(back.socket, &waiter.query, &back.sender(), back.source());
+            let (query, source) = (&waiter.query, back.source());
+            witness.handed_up_late(back.socket, took, query, &back.sender(), source);
             punts += 1;
         }
         misses.asks.release(number);

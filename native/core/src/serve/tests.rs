@@ -6,7 +6,6 @@ use crate::snapshot::Snapshot;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 const NOW: Now = Now { s: 0.0, us: 0 };
 
@@ -50,7 +49,14 @@ impl Witness for Notes {
     fn answered_late(&mut self, _: RawFd, _: &[u8], reply: &[u8], _: &Sender) {
         self.answered.push(reply.to_vec());
     }
-    fn handed_up_late(&mut self, _: RawFd, query: &[u8], _: &Sender, _: Option<(i32, i32, &[u8])>) {
+    fn handed_up_late(
+        &mut self,
+        _: RawFd,
+        _: Duration,
+        query: &[u8],
+        _: &Sender,
+        _: Option<(i32, i32, &[u8])>,
+    ) {
         self.handed_up.push(query.to_vec());
     }
 }
