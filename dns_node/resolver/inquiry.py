@@ -5,7 +5,7 @@ of one of them.  So the way of a question reads from top to bottom, and no part 
 """
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dns_node.resolver.budget import Budget
 from dns_node.resolver.name_servers import NameServer
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Part = Generator[None, Event, T]
 """A part of a resolution that ends with a T."""
+
+
+FALLBACK_S: Final = 1.5
+"""How long forwarders are waited for where there is another way: a client still waits then."""
 
 
 class Inquiry:
@@ -94,7 +98,7 @@ class Inquiry:
         self.budget = budget or Budget(resolver.settings.limits, now_s)
         self.until_s = self.budget.deadline_s
         if resolver.fallback is not None:
-            self.until_s = (now_s + self.until_s) / 2
+            self.until_s = min((now_s + self.until_s) / 2, self.budget.began_s + FALLBACK_S)
         self.is_cd = is_cd
         self.is_refresh = is_refresh
         self.local = local
