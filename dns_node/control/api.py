@@ -3,18 +3,13 @@
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from dns_node.cluster.command import Command, Done, Refused, Unknown
+from dns_node.control.options import Options
 from dns_node.store.history import HistoryRow
 from dns_node.store.rows import StateView
 from dns_node.zone.rrset import WireName
-
-if TYPE_CHECKING:
-    from dns_node.control.options import Options
-
-WAITS = ("node", "quorum", "all")
-"""How long a write waits: applied and served here; by a majority; by every live member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +93,11 @@ class NodeApi(Protocol):
         """
         ...
 
-    async def reload(self, path: str | None, options: "Options") -> LoadReport:
+    async def reload(self, path: str | None, options: Options) -> LoadReport:
         """Read the managed zone files again (or only that of *path*) and propose differences."""
         ...
 
-    async def load(self, path: str, mode: str | None, options: "Options") -> LoadReport:
+    async def load(self, path: str, mode: str | None, options: Options) -> LoadReport:
         """Load one zone file; *mode* is ``merge``, ``replace`` or None."""
         ...
 

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass, replace
 
 from dns_node.cluster.command import OPERATION_ID_OCTETS
-from dns_node.control.api import WAITS
 from dns_node.errors import InputError, Problem
 
 _ONE = (
@@ -13,6 +12,8 @@ _ONE = (
 )
 _HEAD = re.compile(rf"\s*({_ONE})(?=\s|$)", re.IGNORECASE)
 _TAIL = re.compile(rf"(?:^|(?<=\s))({_ONE})\s*$", re.IGNORECASE)
+WAITS = ("node", "quorum", "all")
+"""How long a write waits: applied and served here; by a majority; by every live member."""
 NAMES = ("wait", "if-revision", "dry-run", "reason", "operation")
 FORCE = "force"
 """The option of what may delete much; elsewhere the word is data."""
