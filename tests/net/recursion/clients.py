@@ -31,6 +31,13 @@ def until(condition, what, deadline_s=WAIT_S):
         time.sleep(0.01)
 
 
+def outlive(reply, but_s=0.0):
+    """Wait until the time of the first RRset in *reply*, which just came, is over but for
+    *but_s*."""
+    over_s = time.monotonic() + reply.answer[0].ttl - but_s
+    until(lambda: time.monotonic() > over_s, "the clock stands still")
+
+
 def send_many(worker, names):
     """Send a query about each name from a socket of its own."""
     sockets = []

@@ -1,6 +1,5 @@
 """What a worker keeps, for how long, and what it is good for."""
 
-import time
 
 import dns.flags
 import dns.message
@@ -9,7 +8,7 @@ import dns.rcode
 import dns.rrset
 
 from tests.answer.dict_view import zone_from_text
-from tests.net.recursion.clients import addresses, ask, codes, until
+from tests.net.recursion.clients import addresses, ask, codes, outlive, until
 from tests.net.recursion.conftest import OURS
 from tests.net.recursion.upstream import Upstream, stub
 from tests.net.worker_process import WorkerProcess, fill
@@ -30,9 +29,9 @@ def test_what_is_over_goes_without_being_asked_for(own_zones):
 
 def test_when_all_servers_are_silent_an_old_answer_is_given_and_says_so(own_zones):
     with Upstream(ttl_s=1) as server, WorkerProcess(own_zones, **stub(server)) as worker:
-        ask(worker, "web.example.")
+        first = ask(worker, "web.example.")
         server.delay_s = None
-        time.sleep(1.2)
+        outlive(first)
         reply = ask(worker, "web.example.")
         assert addresses(reply) == ["192.0.2.1"] and codes(reply) == [3]
         assert reply.answer[0].ttl == 30

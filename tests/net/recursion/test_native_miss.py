@@ -1,7 +1,6 @@
 """The native core asks by itself where it was told that it may."""
 
 import socket
-import time
 
 import dns.flags
 import dns.message
@@ -18,7 +17,7 @@ from dns_node.resolver.reply import compose_reply
 from dns_node.resolver.resolver import Resolver
 from dns_node.resolver.settings import ResolverSettings
 from dns_node.zone.rrset import RRset
-from tests.net.recursion.clients import addresses, ask, codes, replies_of, send_many, until
+from tests.net.recursion.clients import addresses, ask, codes, outlive, replies_of, send_many, until
 from tests.net.recursion.upstream import Upstream, forward, stub
 from tests.net.worker_process import WorkerProcess
 
@@ -136,9 +135,9 @@ def test_our_own_zones_answer_before_and_lead_on_through_python(native_worker):
 def test_when_servers_fall_silent_what_the_core_learnt_is_told_as_stale(native_worker):
     with Upstream(ttl_s=1) as server, native_worker(stub(server)) as worker:
         ask(worker, "first.example.")
-        ask(worker, "web.example.")
+        learnt = ask(worker, "web.example.")
         server.delay_s = None
-        time.sleep(1.1)
+        outlive(learnt)
         reply = ask(worker, "web.example.")
         assert addresses(reply) == ["192.0.2.1"] and codes(reply) == [3]
 
