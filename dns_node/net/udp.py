@@ -18,6 +18,7 @@ from dns_node.errors import WireError
 from dns_node.metrics import INDEX
 from dns_node.net.answering import Answering
 from dns_node.net.proxy import begins_header, parse_header
+from dns_node.net.recursion.stages import Stage
 
 BATCH_SIZE_MAX: Final = 64
 """Datagrams of one wake-up: what waits at other sockets has its turn after that."""
@@ -65,6 +66,8 @@ class UdpReader:
         self._socket = udp
         self._answering = answering
         self._is_wildcard = is_wildcard
+        self._listener = Stage(answering.counters, "listener")
+        self._zone_manager = Stage(answering.counters, "zone_manager")
         name = udp.getsockname()
         self.local = (str(name[0]), int(name[1]))
         self._reactor: Any = None
@@ -147,6 +150,8 @@ class UdpReader:
             received = len(batch)
             answering.counters.add(_QUERIES_UDP, received)
             answering.counters.add(_BATCHES, 1 if received else 0)
+            if received:
+                self._listener.done(time.perf_counter() - began_s, received)
         if batch:
             self._answer_all(batch, began_s)
         return received
@@ -156,7 +161,7 @@ class UdpReader:
     ) -> None:
         """Answer *batch*, which was received at *began_s*, by the definition."""
         answering = self._answering
-        replies = 0
+        replies, deciding_s = 0, time.perf_counter()
         # Only now: a record that was committed before a query came must be seen by its answer.
         answering.begin()
         try:
@@ -164,6 +169,7 @@ class UdpReader:
                 replies += self._answer(octets, peer, ancillary, waiting_s)
         finally:
             answering.end()
+        self._zone_manager.done(time.perf_counter() - deciding_s, len(batch))
         if replies:
             answering.counters.add(_REPLIES_UDP, replies)
             answering.counters.add_latency(time.perf_counter() - began_s, replies)

@@ -3,8 +3,10 @@
 Each has what is in it now (in flight), what it has done and what failed in it, what waits before
 it, and how long it took.  The stages up to the dispatcher, and those from the encoder on, handle
 one packet after another within one turn of the reactor: nothing is in flight or waits there between
-two turns, what waits does so in the sockets.  What the native core does in one call is counted by
-the counters of answers; from these, its share of the stages is taken.
+two turns, what waits does so in the sockets, and each takes as long as its whole batch.  From the
+decoder to the encoder of an answer out of our own zones or of the core's message cache is one step:
+its time stands at the zone manager.  How many went through such stages is taken from the counters
+of answers.
 """
 
 import bisect

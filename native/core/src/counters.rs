@@ -73,6 +73,36 @@ counters! {
     Resolver1000000Us "stage_resolver_1000000us",
     Resolver10000000Us "stage_resolver_10000000us",
     ResolverOver "stage_resolver_over",
+    ListenerDone "stage_listener_done",
+    ListenerSumUs "stage_listener_sum_us",
+    Listener10Us "stage_listener_10us",
+    Listener100Us "stage_listener_100us",
+    Listener1000Us "stage_listener_1000us",
+    Listener10000Us "stage_listener_10000us",
+    Listener100000Us "stage_listener_100000us",
+    Listener1000000Us "stage_listener_1000000us",
+    Listener10000000Us "stage_listener_10000000us",
+    ListenerOver "stage_listener_over",
+    ZoneManagerDone "stage_zone_manager_done",
+    ZoneManagerSumUs "stage_zone_manager_sum_us",
+    ZoneManager10Us "stage_zone_manager_10us",
+    ZoneManager100Us "stage_zone_manager_100us",
+    ZoneManager1000Us "stage_zone_manager_1000us",
+    ZoneManager10000Us "stage_zone_manager_10000us",
+    ZoneManager100000Us "stage_zone_manager_100000us",
+    ZoneManager1000000Us "stage_zone_manager_1000000us",
+    ZoneManager10000000Us "stage_zone_manager_10000000us",
+    ZoneManagerOver "stage_zone_manager_over",
+    SenderDone "stage_sender_done",
+    SenderSumUs "stage_sender_sum_us",
+    Sender10Us "stage_sender_10us",
+    Sender100Us "stage_sender_100us",
+    Sender1000Us "stage_sender_1000us",
+    Sender10000Us "stage_sender_10000us",
+    Sender100000Us "stage_sender_100000us",
+    Sender1000000Us "stage_sender_1000000us",
+    Sender10000000Us "stage_sender_10000000us",
+    SenderOver "stage_sender_over",
 }
 
 const COUNT: usize = NAMES.len();
@@ -94,16 +124,8 @@ const fn latency_bounds_us() -> [u64; 40] {
     bounds
 }
 
-/// The upper bounds of the stage resolver's histogram, and its buckets.
-const RESOLVER_BUCKETS: [(u64, Counter); 7] = [
-    (10, Counter::Resolver10Us),
-    (100, Counter::Resolver100Us),
-    (1000, Counter::Resolver1000Us),
-    (10_000, Counter::Resolver10000Us),
-    (100_000, Counter::Resolver100000Us),
-    (1_000_000, Counter::Resolver1000000Us),
-    (10_000_000, Counter::Resolver10000000Us),
-];
+/// The upper bounds of a stage's histogram; what took longer is in one bucket more.
+const STAGE_BOUNDS_US: [u64; 7] = [10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 /// What one batch counted.
 #[derive(Clone, Debug)]
@@ -124,18 +146,23 @@ impl Tally {
         self.numbers[counter as usize] += number as u64;
     }
 
+    /// Count *number* that went through a stage in *took* each.  *done* is the first of the stage's
+    /// counters; the sum and the histogram are those behind it.
+    pub fn add_stage(&mut self, done: Counter, number: usize, took: Duration) {
+        let (number, took_us) = (number as u64, took.as_micros() as u64);
+        let bucket = STAGE_BOUNDS_US.partition_point(|&bound_us| bound_us < took_us);
+        let stage = &mut self.numbers[done as usize..][..3 + STAGE_BOUNDS_US.len()];
+        stage[0] += number;
+        stage[1] += took_us * number;
+        stage[2 + bucket] += number;
+    }
+
     /// Count *number* questions that were resolved in *took* each.
     pub fn add_resolved(&mut self, number: usize, took: Duration) {
-        let took_us = took.as_micros() as u64;
-        let bucket = RESOLVER_BUCKETS.iter().find(|bucket| took_us <= bucket.0);
-        self.add(bucket.map_or(Counter::ResolverOver, |bucket| bucket.1), number);
-        self.add(Counter::ResolverSumUs, took_us as usize * number);
-        for counter in [
-            Counter::ResolverDone,
-            Counter::RecursionQuestions,
-            Counter::RecursionAnswered,
-            Counter::RecursionNative,
-        ] {
+        self.add_stage(Counter::ResolverDone, number, took);
+        for counter in
+            [Counter::RecursionQuestions, Counter::RecursionAnswered, Counter::RecursionNative]
+        {
             self.add(counter, number);
         }
     }

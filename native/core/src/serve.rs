@@ -174,18 +174,24 @@ impl Server {
     ) -> Served {
         let mut served = Served::default();
         while served.received < DATAGRAMS_MAX {
+            let listening = Instant::now();
             let received = self.datagrams.receive(socket, is_wildcard);
             if received == 0 {
                 break;
             }
             let begin = Instant::now();
+            self.tally.add_stage(Counter::ListenerDone, received, begin - listening);
             let punts = self.answer_batch(socket, received, now, witness);
+            let answered = Instant::now();
+            // From the decoder to the encoder it is one step here.
+            self.tally.add_stage(Counter::ZoneManagerDone, received, answered - begin);
             // Counted before a client can know that it was answered.
             self.write_tally();
             let sent = self.datagrams.send(socket);
             self.tally.add(Counter::RepliesUdp, sent.replies);
             self.tally.add(Counter::SendFailures, sent.failures);
             if sent.replies > 0 {
+                self.tally.add_stage(Counter::SenderDone, sent.replies, answered.elapsed());
                 self.places.write_latency(begin.elapsed(), sent.replies, self.numbers);
             }
             served.received += received;

@@ -1,5 +1,6 @@
 """A worker that resolves, as its clients and the servers that it asks see it."""
 
+import re
 import socket
 import threading
 import time
@@ -10,6 +11,7 @@ import dns.query
 import dns.rcode
 import dns.rrset
 
+from dns_node.net.recursion.stages import stage_rows
 from tests.answer.dict_view import zone_from_text
 from tests.net.conftest import data_path
 from tests.net.recursion.clients import WAIT_S, addresses, ask, replies_of, send_many, until
@@ -30,6 +32,18 @@ def test_a_question_outside_our_zones_is_resolved_once_and_kept(own_zones):
         count = worker.count()
         assert count["recursion_questions"] == 1 and count["message_cache_hits"] == 2
         assert count["recursion_in_flight"] == 0
+
+
+def test_the_stages_say_how_long_packets_took(own_zones):
+    with Upstream() as server, WorkerProcess(own_zones, **stub(server)) as worker:
+        ask(worker, "www.ours.")
+        ask(worker, "web.example.")
+        until(lambda: worker.count()["replies_udp"] == 2, "both are counted")
+        rows = stage_rows(worker.count())
+        for stage in ("listener", "zone manager", "sender", "resolver"):
+            assert rows[stage]["done"] >= 1
+            assert re.fullmatch(r"\d+ us", rows[stage]["mean"]), stage
+            assert re.fullmatch(r"10+ us", rows[stage]["p99"]), stage
 
 
 def test_an_absent_name_is_absent_and_kept_too(own_zones):
