@@ -13,7 +13,7 @@ import pytest
 from tests.chaos.cleanup import FOLDER_PREFIX, sweep
 from tests.chaos.network import CannotRun, check_tools
 from tests.end_to_end.cluster import ROOT, environment
-from tests.end_to_end.processes import identify
+from tests.end_to_end.processes import ProcessId, identify
 from tests.end_to_end.waiting import eventually
 
 Run = subprocess.Popen[str]
@@ -52,6 +52,11 @@ def processes_of(run: Run) -> list[int]:
     return found
 
 
+def alive(run: Run) -> list[ProcessId]:
+    """Return the same, as those that they are whatever gets their numbers later."""
+    return [process for pid in processes_of(run) if (process := identify(pid))]
+
+
 def parent(process: Path) -> int:
     try:
         return int((process / "stat").read_text().rpartition(")")[2].split()[1])
@@ -81,8 +86,9 @@ def left_behind(run: Run) -> list[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_told_to_end_leaves_nothing_behind(running: Run, number: int) -> None:
-    nodes = [process for pid in processes_of(running) if (process := identify(pid))]
-    assert len(nodes) > 4  # those of three nodes, as far as they run now, and the relay
+    # Those of three nodes, as far as they run now, and the relay.
+    nodes = eventually(lambda: len(found := alive(running)) > 4 and found, 30, "the nodes to run")
+    assert nodes
     assert left_behind(running)
     running.send_signal(number)
     assert running.wait(60) == 128 + number
@@ -91,7 +97,7 @@ def test_a_run_that_is_told_to_end_leaves_nothing_behind(running: Run, number: i
 
 
 def test_the_next_run_removes_what_a_killed_one_left(running: Run) -> None:
-    nodes = [process for pid in processes_of(running) if (process := identify(pid))]
+    nodes = alive(running)
     running.kill()
     running.wait()
     assert left_behind(running)
