@@ -44,7 +44,10 @@ def processes_of(run: Run) -> list[int]:
     """Return the processes of *run*'s nodes, and its relay."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        words = path.read_bytes() if path.exists() else b""
+        try:
+            words = path.read_bytes()
+        except OSError:  # it has ended
+            continue
         started_by = f"{FOLDER_PREFIX}{run.pid:x}-".encode()
         is_relay = b"chaos/relay.py" in words and parent(path.parent) == run.pid
         if started_by in words or is_relay or is_of_space(run, path.parent):

@@ -59,13 +59,13 @@ def cpu_seconds(pid: int) -> float:
 
 
 def children(pid: int) -> list[int]:
-    """Return the direct children of *pid*, of all its threads."""
+    """Return the direct children of *pid*, of all its threads; none when it is gone."""
     found: list[int] = []
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += [int(word) for word in listing.read_text().split()]
-        except OSError:
-            continue
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                listing = Path(f"/proc/{pid}/task/{task}/children").read_text()
+                found += [int(word) for word in listing.split()]
     return sorted(found)
 
 
