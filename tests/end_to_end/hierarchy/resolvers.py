@@ -16,6 +16,7 @@ from .expected import Expected
 from .hierarchy import Hierarchy
 
 START_MAX_S = 10.0
+ANSWER_MAX_S = 40.0
 
 
 class Unbound:
@@ -56,6 +57,19 @@ remote-control:
             time.sleep(0.05)
         self.stop()
         raise OSError(f"unbound does not answer; its log: {folder}/log")
+
+    def ask(self, question: Expected) -> dns.message.Message:
+        """Return what it says to *question*, asked again as a stub resolver would.
+
+        It draws by lot which server it asks, and may wait for a slow one several times.
+        """
+        end_s = time.monotonic() + ANSWER_MAX_S
+        while True:
+            try:
+                return ask(self.hierarchy, self.port, question)
+            except dns.exception.Timeout:
+                if time.monotonic() > end_s:
+                    raise
 
     def stop(self) -> None:
         """End it."""

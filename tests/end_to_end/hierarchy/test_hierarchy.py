@@ -11,7 +11,7 @@ import pytest
 from . import expected, plan
 from .expected import Expected
 from .hierarchy import Hierarchy
-from .resolvers import Unbound, ask, seen
+from .resolvers import Unbound, seen
 
 SLOW_FOR_UNBOUND = {"www.dead.north.", "www.nobody.south."}
 """It takes longer than a client waits."""
@@ -32,9 +32,9 @@ def unbound(
 
 @pytest.mark.parametrize("question", TABLE, ids=str)
 def test_unbound_says_of_every_name_what_is_expected(
-    hierarchy: Hierarchy, unbound: Unbound, question: Expected
+    unbound: Unbound, question: Expected
 ) -> None:
-    assert seen(question, ask(hierarchy, unbound.port, question)) == question
+    assert seen(question, unbound.ask(question)) == question
 
 
 def test_delv_validates_from_the_trust_anchor(hierarchy: Hierarchy, unbound: Unbound) -> None:
