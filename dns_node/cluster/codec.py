@@ -60,7 +60,7 @@ class Codec:
     def _compose_node(self, value: Any) -> msgspec.msgpack.Ext:
         if isinstance(value, self._node_class):
             return msgspec.msgpack.Ext(NODE_EXTENSION, str(value.id).encode())  # type: ignore
-        raise NotImplementedError(f"the raft core wants to encode a {type(value).__name__}")
+        raise TypeError(f"the raft core wants to encode a {type(value).__name__}")
 
     def _parse_node(self, code: int, data: memoryview) -> Any:
         if code != NODE_EXTENSION or len(data) > NODE_ID_OCTETS_MAX:
