@@ -57,7 +57,7 @@ def stale(hierarchy: Hierarchy, node: ResolvingNode) -> tuple[dns.message.Messag
     waited_s = time.monotonic() - began_s
     began_s = time.monotonic()
     assert errors(ask(hierarchy, node.port, STALE)) == [EDE_STALE]
-    assert time.monotonic() - began_s < 0.5, "that the server is dead is known by now"
+    assert time.monotonic() - began_s < 1.5, "that the server is dead is known by now"
     hierarchy.change(plan.MUTABLE, is_silent=False)
     return reply, waited_s
 
@@ -92,7 +92,7 @@ def test_where_all_servers_are_dead_the_answer_is_stale_and_says_so(
     assert seen(STALE, reply) == STALE
     assert errors(reply) == [EDE_STALE]
     assert reply.answer[0].ttl == 30
-    assert 1.5 < waited_s < 2.5, "the client's time is 1.8 s (RFC 8767 section 5)"
+    assert 1.5 < waited_s < 4, "the client's time is 1.8 s (RFC 8767 section 5)"
 
 
 def test_100_equal_questions_over_four_workers_are_4_upstream_questions_at_most(
@@ -119,7 +119,7 @@ def test_a_hot_name_is_asked_for_again_before_it_ends_and_nobody_waits_for_that(
     question = Expected("hot.counted.south.", values=("192.0.2.57",))
     waits_s, ttls = [], []
     assert seen(question, ask(odd, node.port, question)) == question
-    odd.change(plan.COUNTED, delay_s=0.2)
+    odd.change(plan.COUNTED, delay_s=0.6)
     end_s = time.monotonic() + 5.8  # its TTL is 5 s
     while time.monotonic() < end_s:
         began_s = time.monotonic()
@@ -128,7 +128,7 @@ def test_a_hot_name_is_asked_for_again_before_it_ends_and_nobody_waits_for_that(
         ttls.append(reply.answer[0].ttl)
         time.sleep(0.1)
     asked = odd.log(host=plan.COUNTED, wanted=is_about(question.name))
-    assert max(waits_s) < 0.2, "a client waited for the server"
+    assert max(waits_s) < 0.6, "a client waited for the server"
     assert len(asked) == 2
     assert 3.5 < asked[1].at_s - asked[0].at_s < 5
     assert min(ttls) <= 1 and ttls[-1] >= 3

@@ -113,17 +113,19 @@ def test_octets_that_are_no_table_leave_a_worker_with_the_last_one(tmp_path):
     assert zone.table is None
 
 
-def test_a_hundred_thousand_rules_are_taken_up_in_no_time(tmp_path):
+def test_a_hundred_thousand_rules_are_taken_up_without_reading_them(tmp_path):
     drop, zone = Action(Kind.DROP, 60), PolicyZone(APEX)
     rules = ((b"\x02" + parse_name(f"h{number}.bad.example."), drop) for number in range(100_000))
     soa = RRset(6, 60, (bytes(22),))
+    started_s = time.thread_time()
     table_path(tmp_path, APEX).write_bytes(make_table(APEX, soa, rules))
+    made_s = time.thread_time() - started_s
     started_s = time.thread_time()
     PolicyTables(tmp_path, (zone,), lambda: None).check()
     taken_s = time.thread_time() - started_s
     assert len(zone.table) == 100_000
     assert qname_kind(zone.table, "h99999.bad.example.") is Kind.DROP
-    assert taken_s < 0.05
+    assert taken_s < made_s / 20
 
 
 def turn(feed):
