@@ -8,8 +8,11 @@ so: equal records are equal octets.
 import difflib
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import dns.exception
+import dns.ipv4
+import dns.ipv6
 import dns.name
 import dns.rdata
 import dns.rdataclass
@@ -17,7 +20,7 @@ import dns.rdatatype
 import dns.tokenizer
 
 from dns_node.zone.names import ROOT, BadName, BadText, parse_name
-from dns_node.zone.rdata_forms import MX, OPT, RRSIG, SOA, SPF, TXT, wrong_form
+from dns_node.zone.rdata_forms import AAAA, MX, OPT, RRSIG, SOA, SPF, TXT, A, wrong_form
 from dns_node.zone.rrset import RRset, WireName
 
 SOA_TIMERS = (1, 3600, 600, 604_800, 300)
@@ -79,6 +82,8 @@ def parse_rdata(rrtype: int, text: str, origin: WireName | None = None) -> bytes
     """
     check_data_type(rrtype)
     text = text.strip()
+    if rrtype in _ADDRESSES and (address := _read_address(rrtype, text)) is not None:
+        return address
     if text.startswith("[") and rrtype in (MX, SOA):
         return _parse_list(rrtype, text, origin)
     if rrtype in (TXT, SPF) and text and not text.startswith("\\#"):
@@ -129,6 +134,8 @@ def rdata_text(rrtype: int, rdata: bytes) -> str:
     """Return the master file text of *rdata*, names absolute; the form of RFC 3597 where no other
     gives the same octets back.  Never raises."""
     try:
+        if rrtype in _ADDRESSES:
+            return str(_ADDRESSES[rrtype].inet_ntoa(rdata))
         text = _from_wire(rrtype, rdata).to_text(relativize=False)
         if rrtype in _PLAIN_TEXT or parse_master_rdata(rrtype, text, signatures=True) == rdata:
             return text
@@ -138,7 +145,19 @@ def rdata_text(rrtype: int, rdata: bytes) -> str:
 
 
 # Types whose text surely gives the same octets back; for others rdata_text looks.
-_PLAIN_TEXT = frozenset((1, 2, 5, 6, 12, 15, 16, 28, 33, 39))
+_PLAIN_TEXT = frozenset((2, 5, 6, 12, 15, 16, 33, 39))
+
+# Addresses are what changes most, and need neither tokenizer nor objects.
+_ADDRESSES: dict[int, Any] = {A: dns.ipv4, AAAA: dns.ipv6}
+
+
+def _read_address(rrtype: int, text: str) -> bytes | None:
+    """Return the octets of an address; None for what is written otherwise, or wrong."""
+    try:
+        octets: bytes = _ADDRESSES[rrtype].inet_aton(text)
+    except dns.exception.DNSException:
+        return None
+    return octets
 
 
 def covered_type(rdata: bytes) -> int:

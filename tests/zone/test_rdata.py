@@ -1,3 +1,5 @@
+import re
+
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
@@ -19,7 +21,8 @@ from dns_node.zone.rdata import (
     rdata_text,
     type_text,
 )
-from tests.zone.strategies import EVERYDAY_DATA
+from dns_node.zone.rdata_forms import AAAA, A
+from tests.zone.strategies import ADDRESSES, ADDRESSES_6, EVERYDAY_DATA
 
 ORIGIN = parse_name("Example.com")
 
@@ -80,6 +83,24 @@ def test_reading_undoes_writing(data):
     rrtype = parse_type(kind)
     rdata = parse_master_rdata(rrtype, text, ORIGIN)
     assert parse_rdata(rrtype, rdata_text(rrtype, rdata)) == rdata
+
+
+ADDRESS_TEXTS = st.one_of(
+    ADDRESSES, ADDRESSES_6, ADDRESSES.map("::ffff:{}".format), st.from_regex("[0-9a-f:. ]{2,20}")
+)
+
+
+@given(st.sampled_from([A, AAAA]), ADDRESS_TEXTS)
+def test_the_short_way_of_addresses_is_that_of_the_master_file(rrtype, text):
+    try:
+        rdata = parse_master_rdata(rrtype, text)
+    except BadText as error:
+        with pytest.raises(BadText, match=f"^{re.escape(str(error))}$"):
+            parse_rdata(rrtype, text)
+        return
+    assert parse_rdata(rrtype, text) == rdata
+    parsed = dns.rdata.from_wire(dns.rdataclass.IN, rrtype, rdata, 0, len(rdata))
+    assert rdata_text(rrtype, rdata) == parsed.to_text()
 
 
 @given(st.integers(0, 65_535), st.binary(max_size=40))
