@@ -5,13 +5,21 @@ would see that it was not run. What the kernel itself lacks ("this kernel ...") 
 install.
 
 A module leaves no thread behind: one that went on would read from whatever gets the numbers of
-its closed sockets."""
+its closed sockets.
+
+Hypothesis judges no times: they are those of a machine that does other things too."""
 
 import os
 import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "dns-node", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("dns-node")
 
 NOT_SKIPPED_IN_CI = (
     "tests/backup/", "tests/chaos/", "tests/end_to_end/", "tests/rpl/", "tests/supervisor/",

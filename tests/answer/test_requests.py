@@ -230,7 +230,6 @@ def test_a_fault_of_ours_is_servfail_with_the_question():
     assert QUESTION in reply
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=12, max_size=600))
 def test_parse_returns_or_raises_wire_error_on_any_octets(octets):
     try:
@@ -248,7 +247,7 @@ names = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     names,
     st.sampled_from(["A", "NS", "MX", "TXT", "ANY", "DS", "HTTPS", "RRSIG", "TYPE65400"]),

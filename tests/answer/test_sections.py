@@ -4,7 +4,7 @@ from collections import Counter
 
 import dns.message
 import dns.name
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dns_node.answer.respond import QR
@@ -44,7 +44,6 @@ def message_of(qname, entries, size=65535):
     return message.finish(7, QR, b""), is_truncated, sections
 
 
-@settings(deadline=None)
 @given(names, st.lists(st.tuples(names, rrsets, st.just(True)), max_size=30))
 def test_dnspython_reads_back_what_was_composed(qname, entries):
     octets, is_truncated, sections = message_of(qname, entries)
@@ -59,7 +58,6 @@ def test_dnspython_reads_back_what_was_composed(qname, entries):
     assert found == expected
 
 
-@settings(deadline=None)
 @given(
     names,
     st.lists(st.tuples(names, rrsets, st.booleans()), max_size=20),

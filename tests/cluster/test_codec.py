@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import dns_node.cluster.raft  # noqa: F401  (replaces the core's pickle)
 from dns_node.cluster.codec import (
+    NODE_ID_OCTETS_MAX,
     Codec,
     CodecError,
     change_voters,
@@ -52,8 +53,9 @@ messages = st.one_of(
     st.builds(Ack, numbers, st.booleans(), st.booleans()),
     st.builds(TimeoutNow, numbers),
 )
+names = st.text(max_size=NODE_ID_OCTETS_MAX // 4).map(Name)  # 4 octets a letter at most
 values = st.recursive(
-    st.none() | st.booleans() | numbers | st.binary() | st.text() | st.text().map(Name),
+    st.none() | st.booleans() | numbers | st.binary() | st.text() | names,
     lambda inner: st.lists(inner).map(tuple) | st.dictionaries(st.text(), inner),
 )
 

@@ -32,7 +32,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps)
 def test_the_journal_is_the_list_that_the_core_believes_in(tmp_path_factory, script):
     path = tmp_path_factory.mktemp("journal")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import dns.edns
 import dns.message
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from dns_node.answer.access import Networks
@@ -146,7 +146,6 @@ def configure(core, limits):
     )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(limits, secrets, steps)
 def test_the_same_is_sent_and_the_same_stands_in_the_block(sides, limits, secrets, steps):
     for block in (sides.ours, sides.theirs):
@@ -166,7 +165,6 @@ def test_the_same_is_sent_and_the_same_stands_in_the_block(sides, limits, secret
     assert sides.ours.octets == sides.theirs.octets
 
 
-@settings(deadline=None)
 @given(secrets, st.integers(NOW_S - 101, NOW_S + 201), st.integers(0, 24), st.integers(0, 255),
        st.sampled_from(ADDRESSES), st.booleans())  # fmt: skip
 def test_cookies_are_answered_alike_at_every_stage_of_a_roll_over(

@@ -5,7 +5,7 @@ from functools import partial
 import dns.edns
 import dns.message
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dns_node.answer.access import Networks
@@ -82,7 +82,6 @@ def do_both(cache, core, operation, now_s):
     return None, None
 
 
-@settings(deadline=None)
 @given(operations, st.sampled_from([1500, 4000, 100_000]))
 def test_the_native_cache_does_what_the_definition_does(steps, size_octets_max):
     cache, core = MessageCache(size_octets_max), native.Core()

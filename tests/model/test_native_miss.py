@@ -230,7 +230,7 @@ def judge(qtype, is_forward, message):
     return RECURSION.judge(message, QNAME, qtype, zone_octets, is_forward)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     replies(),
     st.none() | st.none() | st.none() | st.tuples(st.integers(0, 2000), st.integers(0, 256)),

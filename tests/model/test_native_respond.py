@@ -79,7 +79,7 @@ def ask_around(random, queries):
             compare(view, core, an_odd_query(random, zones), client)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_native_reply_is_the_definitions_reply_octet_for_octet(random):
     ask_around(random, 20)
@@ -90,7 +90,7 @@ def test_native_reply_is_the_definitions_reply_for_zones_and_queries_of_a_seed(s
     ask_around(Random(seed), 100)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=600), st.sampled_from(CLIENTS))
 def test_no_octets_bring_a_reply_that_is_larger_than_allowed_or_to_one_who_gets_none(
     octets, client

@@ -4,7 +4,7 @@ import tempfile
 from collections import Counter
 from contextlib import contextmanager
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from dns_node.cluster.command import Command, DeleteKey, Done, PutKey
@@ -146,9 +146,7 @@ def check_headers(view):
         assert source.digest == layout.rows_digest(list(view.walk(source.zone_id)))
 
 
-QUICK = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+QUICK = settings(max_examples=100)
 
 
 @QUICK

@@ -1,6 +1,6 @@
 """The connections of all workers of a node, counted together."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dns_node.answer.shared_block import SharedBlock, block_size_octets, compose_head
@@ -20,7 +20,6 @@ def new_buffer():
     return buffer
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, WORKERS - 1), st.sampled_from(ADDRESSES))))
 def test_every_worker_counts_what_all_have(changes):
     buffer = new_buffer()

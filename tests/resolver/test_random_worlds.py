@@ -126,7 +126,7 @@ def is_loop(message: dns.message.Message) -> bool:
     )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.integers(0, 2**32), st.booleans(), st.booleans())
 def test_with_a_good_server_in_every_zone_the_answer_is_what_the_zones_say(
     seed, minimises_qname, is_warm
@@ -159,7 +159,7 @@ def test_with_a_good_server_in_every_zone_the_answer_is_what_the_zones_say(
         assert (found[-1] if found else []) == end_of(truth), told
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32))
 def test_with_any_servers_every_resolution_ends_within_its_budget(seed):
     chance = random.Random(seed)
@@ -174,7 +174,7 @@ def test_with_any_servers_every_resolution_ends_within_its_budget(seed):
             assert played.rcode == dns.rcode.to_text(tree.truth(asked).rcode())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_questions_at_the_same_time_do_not_disturb_each_other(seed):
     chance = random.Random(seed)

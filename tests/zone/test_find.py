@@ -102,7 +102,7 @@ def plain(found):
             return "nxdomain", encloser
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(zones(), owners, st.sampled_from([A, TXT, DS, CNAME, DNAME, NS, ANY]))
 def test_find_agrees_with_a_reader_of_every_owner_name(zone, qname, qtype):
     found = plain(find_in(zone, qname, qtype))
@@ -110,7 +110,6 @@ def test_find_agrees_with_a_reader_of_every_owner_name(zone, qname, qtype):
     assert found == naive_find(zone, qname, qtype)
 
 
-@settings(deadline=None)
 @given(zones(), owners)
 def test_rfc8020_nxdomain_means_nothing_at_or_below(zone, qname):
     assume(isinstance(find_in(zone, qname, A), NxDomain))

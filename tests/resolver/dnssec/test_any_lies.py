@@ -69,7 +69,7 @@ def flipped(data: st.DataObject, held: Held) -> Held:
 
 @pytest.mark.parametrize("denial", ["nsec", "nsec3"])
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_lie_becomes_secure(denial, data):
     zones = TREES[denial]
     world = World(*zones)

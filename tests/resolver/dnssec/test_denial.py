@@ -80,7 +80,7 @@ def prove(zone: SignedZone, held, qname: bytes, qtype: int) -> Proof | None:
 
 @pytest.mark.parametrize("kind", ["nsec", "nsec3"])
 @given(data=st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_no_choice_of_a_zones_own_proofs_denies_what_exists(kind, data):
     zone = data.draw(zones(kind))
     held = proofs_in(zone, NSEC if kind == "nsec" else NSEC3)
@@ -97,7 +97,7 @@ def test_no_choice_of_a_zones_own_proofs_denies_what_exists(kind, data):
 
 @pytest.mark.parametrize("kind", ["nsec", "nsec3"])
 @given(data=st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_what_a_server_sends_proves_what_the_zone_says(kind, data):
     zone = data.draw(zones(kind))
     qname = parse_name(data.draw(OWNER) + ".zone.")
@@ -113,7 +113,7 @@ def test_what_a_server_sends_proves_what_the_zone_says(kind, data):
 
 @pytest.mark.parametrize("kind", ["nsec", "nsec3"])
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_wildcard_is_permitted_only_where_it_is_the_closest(kind, data):
     zone = data.draw(zones(kind))
     held = proofs_in(zone, NSEC if kind == "nsec" else NSEC3)

@@ -80,7 +80,7 @@ def told(player, name, rrtype):
     return outcome
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_whatever_one_zones_servers_say_other_zones_are_unharmed(seed):
     chance = random.Random(seed)
@@ -99,7 +99,7 @@ def test_whatever_one_zones_servers_say_other_zones_are_unharmed(seed):
     assert POISON not in asked, text
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32))
 def test_what_is_told_as_secure_was_signed(seed):
     chance = random.Random(seed)
@@ -119,7 +119,7 @@ def test_what_is_told_as_secure_was_signed(seed):
     assert [line.split()[-1] for held in outcome.answer for line in spelt(held)] == ["192.0.2.80"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32))
 def test_on_whatever_way_lies_come_in_nothing_of_a_signed_tree_is_told_that_is_not_so(seed):
     chance = random.Random(seed)
@@ -154,7 +154,7 @@ def does_something(player, chance, names):
     return []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32))
 def test_when_the_lies_are_over_everything_is_as_it_was(seed):
     chance = random.Random(seed)
