@@ -30,6 +30,7 @@ from dns_node.control.requests import (
     RemoveMember,
     Request,
     RollCookies,
+    Transaction,
     Undo,
 )
 from dns_node.errors import InputError
@@ -84,8 +85,6 @@ def _dry(outcome: Done | Refused, subject: str) -> Reply:
 
 async def begin(session: "Session", request: Request) -> Reply:
     """Begin a transaction."""
-    from dns_node.control.session import Transaction
-
     if session.transaction is not None:
         raise bad_line("a transaction has begun already.", "COMMIT or ABORT ends it.")
     session.transaction = Transaction()

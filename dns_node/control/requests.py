@@ -1,7 +1,7 @@
 """What a console line asks for: values, and how the words after each verb are read.  Pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dns_node.cluster.command import DeleteKey, PutKey
@@ -36,6 +36,15 @@ class Change:
     subject: str
     legacy: str = ""
     """The resource record as the legacy replies show it; '' where there is none."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """The lines between BEGIN and COMMIT: the changes, and what was wrong, by line number."""
+
+    changes: list[Change] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)

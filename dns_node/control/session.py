@@ -2,13 +2,12 @@
 
 import logging
 import os
-from dataclasses import dataclass, field
 
 from dns_node.control.api import NodeApi
 from dns_node.control.compose import Asker
 from dns_node.control.options import bad_line
 from dns_node.control.replies import UNKNOWN, Reply, parse_error, printable, refused
-from dns_node.control.requests import Change, Request
+from dns_node.control.requests import Change, Request, Transaction
 from dns_node.control.verbs import VERBS, parse_line
 from dns_node.errors import DnsNodeError, StoreError
 
@@ -16,15 +15,6 @@ LINE_SIZE_OCTETS_MAX = 64 * 1024
 TRANSACTION_LINES_MAX = 100_000
 _COLLECTED = ("ADD", "REMOVE", "REPLACE", "DROP", "KV")
 _log = logging.getLogger("dns_node.control")
-
-
-@dataclass(slots=True)
-class Transaction:
-    """The lines between BEGIN and COMMIT: the changes, and what was wrong, by line number."""
-
-    changes: list[Change] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    lines: int = 0
 
 
 class Session:
