@@ -62,8 +62,8 @@ remote-control:
     def ask(self, question: Expected) -> dns.message.Message:
         """Return what it says to *question*, asked again as a stub resolver would.
 
-        Where a server answers just after Unbound's first patience, one client in ten is told
-        nothing, and the next at once.
+        What takes longer than its discard-timeout of 1.9 s it keeps and does not send: the next
+        one who asks is told at once.
         """
         end_s = time.monotonic() + ANSWER_MAX_S
         while True:
