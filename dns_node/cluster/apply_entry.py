@@ -92,8 +92,7 @@ def _write(transaction: WriteTransaction, effects: Effects) -> None:
     for stage, change in effects.stages.items():
         header = change.header
         if header is not None and change.rows:
-            tally = transaction.put_rows(header.zone_id, header.tally, change.rows)
-            transaction.put_rows(header.shadow_zone_id, header.tally, change.rows)
+            tally = transaction.put_staged_rows(header, change.rows)
             header = msgspec.structs.replace(header, tally=tally)
         for number, octets in change.slices.items():
             transaction.put_stage_slice(stage, number, octets)

@@ -3,12 +3,13 @@
 import glob
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import DeferredSemaphore, ensureDeferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred, gatherResults
 from twisted.internet.threads import deferToThread
 
 from dns_node.cluster.command import (
@@ -43,9 +44,11 @@ FILES_PER_TURN = 32
 STAGED_RECORDS_MIN = 20_000
 """From here on a new zone's rows are staged and published by a small command."""
 SLICE_OCTETS_MAX = 128 * 1024
+SLICES_AHEAD = 4
+"""While a slice is written by one node, the next is on its way to another."""
 
-Propose = Callable[[tuple[Operation, ...], str], Awaitable[Answer]]
-"""(operations, reason) -> answer; the node adds time, operation id, door and actor."""
+Propose = Callable[[tuple[Operation, ...], str], Coroutine[Any, Any, Answer]]
+"""(operations, reason) -> answer, never an error; the node adds time, operation id, door, actor."""
 
 
 @dataclass(slots=True)
@@ -230,13 +233,27 @@ class Loader:
         if not read.is_staged:
             return await self._propose((operation,), reason)
         stage = secrets.token_bytes(OPERATION_ID_OCTETS)
-        for rows in _slices(read.contents):
-            answer = await self._propose((StageRows(stage, rows),), reason)
-            if not isinstance(answer.outcome, Done):
-                return answer
+        if (failed := await self._send_ahead(stage, read.contents, reason)) is not None:
+            return failed
         key = read.key
         publish = PublishRows(stage, key.origin, operation.mode, read.digest, key.node, key.path)
         return await self._propose((publish,), reason)
+
+    async def _send_ahead(
+        self, stage: bytes, contents: ZoneContents, reason: str
+    ) -> Answer | None:
+        """Write the rows of *contents*, unpublished; return the first answer that is not Done."""
+        slices = _slices(contents)
+        under_way: deque[Deferred[Answer]] = deque()
+        failed: Answer | None = None
+        while True:
+            while failed is None and len(under_way) < SLICES_AHEAD and (rows := next(slices, ())):
+                under_way.append(ensureDeferred(self._propose((StageRows(stage, rows),), reason)))
+            if not under_way:
+                return failed
+            answer = await under_way.popleft()
+            if failed is None and not isinstance(answer.outcome, Done):
+                failed = answer
 
 
 def _slices(

@@ -195,7 +195,10 @@ class Service:
 
         async def propose(operations: tuple[Operation, ...], reason: str) -> Answer:
             asked = replace(options, reason=options.reason or reason)
-            return await self.change("file", operations, asked)
+            try:
+                return await self.change("file", operations, asked)
+            except StoreError as error:
+                return Answer(Refused((str(error),)))
 
         return await self._loader.load(
             files,

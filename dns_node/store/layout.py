@@ -75,7 +75,7 @@ def owner_key(owner: WireName) -> bytes:
         key = b"\0".join(
             label.replace(b"\1", b"\1\2").replace(b"\0", b"\1\1") for label in found
         )
-    assert len(key) <= 504 and parse_owner_key(key) == owner
+    assert len(key) <= 504
     return key
 
 

@@ -136,6 +136,21 @@ class WriteTransaction(LmdbView):
                 self._delete(key, names)
         return tallying.result()
 
+    def put_staged_rows(self, stage: rows.Stage, nodes: Mapping[WireName, Node]) -> rows.Tally:
+        """Write *nodes* under both zone ids of *stage*, and return its tally afterwards."""
+        tallying = Tallying(stage.tally)
+        names = self._tables.names
+        for owner, node in nodes.items():
+            key = layout.compose_name_key(stage.zone_id, owner)
+            old = self._get(key, names)
+            if old is not None:
+                tallying.take(key, old)
+            row = layout.compose_node(owner, node)
+            tallying.put(key, row)
+            self._put(key, row, names)
+            self._put(layout.compose_name_key(stage.shadow_zone_id, owner), row, names)
+        return tallying.result()
+
     def put_untallied_rows(self, zone_id: int, changed: Mapping[WireName, Node | None]) -> None:
         """Write nodes as `put_rows` does where the caller knows the digest: a source's memory."""
         names = self._tables.names
