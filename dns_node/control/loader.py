@@ -44,7 +44,7 @@ FILES_PER_TURN = 32
 STAGED_RECORDS_MIN = 20_000
 """From here on a new zone's rows are staged and published by a small command."""
 SLICE_OCTETS_MAX = 128 * 1024
-SLICES_AHEAD = 4
+SLICES_AHEAD = 2
 """While a slice is written by one node, the next is on its way to another."""
 
 Propose = Callable[[tuple[Operation, ...], str], Coroutine[Any, Any, Answer]]
