@@ -6,10 +6,7 @@ certain, None is returned and the long way goes.
 """
 
 import re
-
-import dns.exception
-import dns.ipv4
-import dns.ipv6
+import socket
 
 from dns_node.zone.names import BadName, parse_name
 from dns_node.zone.rrset import WireName
@@ -21,6 +18,7 @@ _LINE = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z0-9_*.-]+|@")
 _TYPES = {"A": 1, "AAAA": 28, "NS": 2, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16}
+_FAMILIES = {1: socket.AF_INET, 28: socket.AF_INET6}
 _PREFERENCE_MAX = 65_535
 
 
@@ -35,11 +33,9 @@ def split_plain(line: str) -> tuple[str, int | None, int, str] | None:
 
 def plain_rdata(rrtype: int, text: str, origin: WireName) -> bytes | None:
     """Return the canonical rdata of *text*, which `split_plain` gave, or None."""
+    if rrtype in _FAMILIES:
+        return plain_address(rrtype, text)
     try:
-        if rrtype == 1:
-            return dns.ipv4.inet_aton(text)
-        if rrtype == 28:
-            return dns.ipv6.inet_aton(text)
         if rrtype == 16:
             octets = text.encode()
             return bytes((len(octets) - 2,)) + octets[1:-1] if octets[:1] == b'"' else None
@@ -49,5 +45,14 @@ def plain_rdata(rrtype: int, text: str, origin: WireName) -> bytes | None:
                 return None
             return int(preference).to_bytes(2) + parse_name(exchange.strip(), origin)
         return parse_name(text, origin) if _NAME.fullmatch(text) else None
-    except (BadName, dns.exception.DNSException):
+    except BadName:
+        return None
+
+
+def plain_address(rrtype: int, text: str) -> bytes | None:
+    """Return the octets of an address of type A or AAAA (RFC 4291 section 2.2), None for what is
+    written otherwise."""
+    try:
+        return socket.inet_pton(_FAMILIES[rrtype], text)
+    except (OSError, ValueError):
         return None

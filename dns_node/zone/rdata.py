@@ -20,6 +20,7 @@ import dns.rdatatype
 import dns.tokenizer
 
 from dns_node.zone.names import ROOT, BadName, BadText, parse_name
+from dns_node.zone.plain_record import plain_address
 from dns_node.zone.rdata_forms import AAAA, MX, OPT, RRSIG, SOA, SPF, TXT, A, wrong_form
 from dns_node.zone.rrset import RRset, WireName
 
@@ -82,7 +83,7 @@ def parse_rdata(rrtype: int, text: str, origin: WireName | None = None) -> bytes
     """
     check_data_type(rrtype)
     text = text.strip()
-    if rrtype in _ADDRESSES and (address := _read_address(rrtype, text)) is not None:
+    if rrtype in _ADDRESSES and (address := plain_address(rrtype, text)) is not None:
         return address
     if text.startswith("[") and rrtype in (MX, SOA):
         return _parse_list(rrtype, text, origin)
@@ -149,15 +150,6 @@ _PLAIN_TEXT = frozenset((2, 5, 6, 12, 15, 16, 33, 39))
 
 # Addresses are what changes most, and need neither tokenizer nor objects.
 _ADDRESSES: dict[int, Any] = {A: dns.ipv4, AAAA: dns.ipv6}
-
-
-def _read_address(rrtype: int, text: str) -> bytes | None:
-    """Return the octets of an address; None for what is written otherwise, or wrong."""
-    try:
-        octets: bytes = _ADDRESSES[rrtype].inet_aton(text)
-    except dns.exception.DNSException:
-        return None
-    return octets
 
 
 def covered_type(rdata: bytes) -> int:
