@@ -24,6 +24,14 @@ settings.load_profile("dns-node")
 NOT_SKIPPED_IN_CI = (
     "tests/backup/", "tests/chaos/", "tests/end_to_end/", "tests/rpl/", "tests/supervisor/",
 )  # fmt: skip
+WITH_PROCESSES = (
+    *NOT_SKIPPED_IN_CI, "tests/metrics/", "tests/net/", "tests/query_tool/", "tests/test_",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what starts no processes come first: it is soon done, and needs no quiet machine."""
+    items.sort(key=lambda item: item.nodeid.startswith(WITH_PROCESSES))
 
 
 @pytest.hookimpl(wrapper=True)
