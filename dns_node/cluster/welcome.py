@@ -55,7 +55,8 @@ def parse(octets: bytes) -> Answer:
 
 
 def make_token(chance: bytes) -> str:
-    """Return the join token of 16 or more random octets: text that survives a shell."""
+    """Return the join token of 16 or more random octets: text that survives a shell, and is no
+    option of a command line, as what begins with "-" would be."""
     assert len(chance) >= 16
     return chance.hex()
 

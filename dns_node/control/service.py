@@ -1,7 +1,5 @@
 """The running node as its doors see it: `control.api.NodeApi` over replica, store and members."""
 
-import base64
-import hashlib
 import os
 import secrets
 import time
@@ -24,6 +22,7 @@ from dns_node.cluster.command import (
 from dns_node.cluster.machine import StoreMachine
 from dns_node.cluster.replica import Replica
 from dns_node.cluster.state_machine import judge
+from dns_node.cluster.welcome import hash_token, make_token
 from dns_node.config.launch import Launch
 from dns_node.config.schema import Settings, ZoneFile
 from dns_node.control.api import Answer, ControlView, JoinToken, LoadReport
@@ -213,11 +212,10 @@ class Service:
 
     async def join_token(self, ttl_s: int) -> tuple[JoinToken | None, Answer]:
         """Make a token for one join; the token is None unless the outcome is Done."""
-        octets = secrets.token_bytes(TOKEN_OCTETS)
-        token = base64.urlsafe_b64encode(octets).decode()
+        token = make_token(secrets.token_bytes(TOKEN_OCTETS))
         expires_at_ms = self.now_ms() + ttl_s * 1000
-        token_hash = hashlib.sha256(token.encode()).digest()
-        answer = await self.change("console", (PutToken(token_hash, expires_at_ms),), JOINING)
+        put = PutToken(hash_token(token), expires_at_ms)
+        answer = await self.change("console", (put,), JOINING)
         if not isinstance(answer.outcome, Done):
             return None, answer
         location = self.launch.node.raft_loc

@@ -57,7 +57,9 @@ def joiner(tmp_path: Path) -> Iterator[Joiner]:
 
 def token_of(cluster: Cluster, n: int) -> str:
     """Return a join token made by node *n*."""
-    return cluster.done(n, "JOIN-TOKEN").lines[0]
+    token = cluster.done(n, "JOIN-TOKEN").lines[0]
+    assert re.fullmatch("[0-9a-f]{32,}", token), "a shell and a command line take it as it is"
+    return token
 
 
 def test_a_fourth_node_joins_serves_all_zones_writes_and_leaves(
