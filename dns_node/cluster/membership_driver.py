@@ -355,8 +355,11 @@ class MembershipDriver:
         match outcome:
             case Done():
                 return self._welcome()
-            case Refused(reasons):
+            case Refused(reasons) if not self._log.is_token_good(token_hash):
                 return No(reasons)
+            case Refused(reasons):
+                # It was not judged: the leader has changed, or is too busy.
+                return NotNow(" ".join(reasons).rstrip("."))
             case Unknown(_, why):
                 return NotNow(why)
 

@@ -2,7 +2,7 @@
 
 import shutil
 
-from dns_node.cluster.command import Done, Refused
+from dns_node.cluster.command import Done, PutMember, Refused
 from dns_node.errors import InputError
 
 from .links import coroutine, free_locations, until
@@ -47,6 +47,23 @@ class TestLocalMember(MemberCase):
         late = await self.start("2", configured)
         await self.settled([*two, late])
         await self.all_have([late], "1")
+
+    @coroutine
+    async def test_who_joins_tries_again_where_the_leader_could_not_take_it(self):
+        [seed], configured = await self.form(1)
+        joiner = await self.start("j", {}, free_locations(1)[0])
+        token, propose, refused = await self.token(seed), seed.log.propose, []
+
+        async def refuse_once(operations):
+            if refused or not isinstance(operations[0], PutMember):
+                return await propose(operations)
+            refused.append(operations)
+            return Refused(("NOT LEADER YET: the leader has changed. The change was not made.",))
+
+        seed.log.propose = refuse_once
+        await joiner.join(configured["0"], token)
+        assert refused
+        await self.settled([seed, joiner])
 
     @coroutine
     async def test_a_node_joins_with_a_token_once_and_leaves(self):
