@@ -6,7 +6,11 @@ certain, None is returned and the long way goes.
 """
 
 import re
-import socket
+from typing import Any
+
+import dns.exception
+import dns.ipv4
+import dns.ipv6
 
 from dns_node.zone.names import BadName, parse_name
 from dns_node.zone.rrset import WireName
@@ -18,7 +22,9 @@ _LINE = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z0-9_*.-]+|@")
 _TYPES = {"A": 1, "AAAA": 28, "NS": 2, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16}
-_FAMILIES = {1: socket.AF_INET, 28: socket.AF_INET6}
+ADDRESSES: dict[int, Any] = {1: dns.ipv4, 28: dns.ipv6}
+"""Addresses are what changes most, and need neither tokenizer nor objects."""
+
 _PREFERENCE_MAX = 65_535
 
 
@@ -33,7 +39,7 @@ def split_plain(line: str) -> tuple[str, int | None, int, str] | None:
 
 def plain_rdata(rrtype: int, text: str, origin: WireName) -> bytes | None:
     """Return the canonical rdata of *text*, which `split_plain` gave, or None."""
-    if rrtype in _FAMILIES:
+    if rrtype in ADDRESSES:
         return plain_address(rrtype, text)
     try:
         if rrtype == 16:
@@ -53,6 +59,7 @@ def plain_address(rrtype: int, text: str) -> bytes | None:
     """Return the octets of an address of type A or AAAA (RFC 4291 section 2.2), None for what is
     written otherwise."""
     try:
-        return socket.inet_pton(_FAMILIES[rrtype], text)
-    except (OSError, ValueError):
+        octets: bytes = ADDRESSES[rrtype].inet_aton(text)
+    except dns.exception.DNSException:
         return None
+    return octets

@@ -8,11 +8,8 @@ so: equal records are equal octets.
 import difflib
 import json
 from collections.abc import Iterable
-from typing import Any
 
 import dns.exception
-import dns.ipv4
-import dns.ipv6
 import dns.name
 import dns.rdata
 import dns.rdataclass
@@ -20,8 +17,8 @@ import dns.rdatatype
 import dns.tokenizer
 
 from dns_node.zone.names import ROOT, BadName, BadText, parse_name
-from dns_node.zone.plain_record import plain_address
-from dns_node.zone.rdata_forms import AAAA, MX, OPT, RRSIG, SOA, SPF, TXT, A, wrong_form
+from dns_node.zone.plain_record import ADDRESSES, plain_address
+from dns_node.zone.rdata_forms import MX, OPT, RRSIG, SOA, SPF, TXT, wrong_form
 from dns_node.zone.rrset import RRset, WireName
 
 SOA_TIMERS = (1, 3600, 600, 604_800, 300)
@@ -83,7 +80,7 @@ def parse_rdata(rrtype: int, text: str, origin: WireName | None = None) -> bytes
     """
     check_data_type(rrtype)
     text = text.strip()
-    if rrtype in _ADDRESSES and (address := plain_address(rrtype, text)) is not None:
+    if rrtype in ADDRESSES and (address := plain_address(rrtype, text)) is not None:
         return address
     if text.startswith("[") and rrtype in (MX, SOA):
         return _parse_list(rrtype, text, origin)
@@ -135,8 +132,8 @@ def rdata_text(rrtype: int, rdata: bytes) -> str:
     """Return the master file text of *rdata*, names absolute; the form of RFC 3597 where no other
     gives the same octets back.  Never raises."""
     try:
-        if rrtype in _ADDRESSES:
-            return str(_ADDRESSES[rrtype].inet_ntoa(rdata))
+        if rrtype in ADDRESSES:
+            return str(ADDRESSES[rrtype].inet_ntoa(rdata))
         text = _from_wire(rrtype, rdata).to_text(relativize=False)
         if rrtype in _PLAIN_TEXT or parse_master_rdata(rrtype, text, signatures=True) == rdata:
             return text
@@ -147,9 +144,6 @@ def rdata_text(rrtype: int, rdata: bytes) -> str:
 
 # Types whose text surely gives the same octets back; for others rdata_text looks.
 _PLAIN_TEXT = frozenset((2, 5, 6, 12, 15, 16, 33, 39))
-
-# Addresses are what changes most, and need neither tokenizer nor objects.
-_ADDRESSES: dict[int, Any] = {A: dns.ipv4, AAAA: dns.ipv6}
 
 
 def covered_type(rdata: bytes) -> int:
