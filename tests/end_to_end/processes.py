@@ -90,7 +90,8 @@ def title(pid: int) -> str:
 class Lines:
     """The lines of one pipe, collected by a thread; a position in them is a plain number."""
 
-    def __init__(self, pipe: IO[bytes]):
+    def __init__(self, pipe: IO[bytes], beside: "Lines | None" = None):
+        self._beside = beside
         self._lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
@@ -119,7 +120,8 @@ class Lines:
     def wait_for(self, pattern: str, after: int = 0, deadline_s: float = 20.0) -> tuple[int, str]:
         """Return position (after the line) and text of the first line that *pattern* is found in.
 
-        AssertionError with all lines since *after* when the pipe ends or the deadline passes.
+        AssertionError with all lines since *after*, and those of the pipe beside it, when the pipe
+        ends or the deadline passes.
         """
         wanted = re.compile(pattern)
         end = time.monotonic() + deadline_s
@@ -134,6 +136,8 @@ class Lines:
                 if self._ended or left_s <= 0:
                     why = "the output ended" if self._ended else f"{deadline_s:g} s passed"
                     text = "\n  ".join(self._lines[after:])
+                    if self._beside is not None:
+                        text = "\n  ".join([text, "and beside it:", *self._beside.since()])
                     raise AssertionError(f"no line like {pattern!r} ({why}); there is:\n  {text}")
                 self._news.wait(left_s)
 
@@ -153,8 +157,8 @@ class NodeProcess:
             stderr=subprocess.PIPE,
         )
         assert self._popen.stdout and self._popen.stderr
-        self.out = Lines(self._popen.stdout)
         self.err = Lines(self._popen.stderr)
+        self.out = Lines(self._popen.stdout, self.err)
         self._known: set[ProcessId] = set()
         self.remember()
 
