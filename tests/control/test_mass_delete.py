@@ -1,26 +1,21 @@
 """Deleting much needs to be said twice: the guard at the doors and at zone files."""
 
 import asyncio
-import shutil
-import tempfile
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import TestCase
 
 from dns_node.cluster.command import Done
-from dns_node.config.schema import ZoneFile
 from dns_node.control.compose import Asker, compose
-from dns_node.control.loader import Loader
 from dns_node.control.mass_delete import find_objection, judge_loss
 from dns_node.control.options import Options, split_options
 from dns_node.control.session import Session
 from dns_node.zone.change import Add, Remove
 from dns_node.zone.names import parse_name
 
-from .fake_node import FakeNode, ask, dialog
+from .fake_node import ask, dialog
+from .file_case import FileCase, zone_text
 
 A = 1
 
@@ -112,41 +107,13 @@ def test_a_loss_is_judged_by_share_and_number(lost, records, percent):
     assert bool(reason) == (lost >= 100 and lost / records > percent / 100)
 
 
-def zone_text(names):
-    head = "$ORIGIN example.net.\n$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns.elsewhere.org.\n"
-    return head + "".join(f"h{n} A 10.0.{n // 250}.{n % 250}\n" for n in range(names))
-
-
-class ReloadTest(TestCase):
+class ReloadTest(FileCase):
     """A managed zone file that has lost most of its lines."""
 
-    timeout = 20
-
     def setUp(self) -> None:
-        """Make a node and a file."""
-        self.folder = Path(tempfile.mkdtemp(prefix="dns-node-files-"))
-        self.addCleanup(shutil.rmtree, self.folder, True)
-        self.node = FakeNode(self.folder / "data")
-        self.addCleanup(self.node.close)
-        self.path = self.folder / "example.net.zone"
-        self.loader = Loader("0", self.node.machine.writer.reader())
+        """Guard half of the zone."""
+        super().setUp()
         self.loader.mass_delete_percent = 50
-
-    async def load(self, mode=None, **options):
-        """Load the file and return the report."""
-
-        async def propose(operations, reason):
-            with self.node.view() as view:
-                command = compose(self.node, view, operations, Asker("file"))
-            return await self.node.propose(command)
-
-        return await self.loader.load(
-            [ZoneFile(str(self.path), None)], None, mode, propose, **options
-        )
-
-    def records(self):
-        with self.node.view() as view:
-            return view.zone(parse_name("example.net.")).records
 
     def test_a_reload_that_removes_most_of_the_zone_is_refused_until_it_is_forced(self):
         async def story() -> None:

@@ -72,6 +72,7 @@ class Prober:
         self._port = port
         self._stop = threading.Event()
         self.longest_s = 0.0
+        self.answers = 0
         self.wrong: list[list[str]] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -87,6 +88,7 @@ class Prober:
             self.longest_s = max(self.longest_s, now_s - last_s)
             if found is not None:
                 last_s = now_s
+                self.answers += 1
                 if found != ["1.2.3.4"]:
                     self.wrong.append(found)
             self._stop.wait(0.005)
@@ -120,8 +122,10 @@ def test_a_killed_node_process_comes_back_while_its_workers_answer_on(three: Clu
     prober = Prober(three.ports[2])
     try:
         three.kill(2, which="node")
+        before = prober.answers
         eventually(lambda: process.nodes() and identify(process.nodes()[0]) != old, 10, "a node")
         eventually(lambda: three.say(2, "STATUS").status == 0, 20, "the node to reply", 0.2)
+        answered = prober.answers - before
         eventually(
             lambda: three.ctl(2, "ADD:", "after-node.example.com", "A", "192.0.2.1").status == 0,
             20,
@@ -131,6 +135,7 @@ def test_a_killed_node_process_comes_back_while_its_workers_answer_on(three: Clu
         three.wait_answer(2, "after-node.example.com", "A", ["192.0.2.1"])
     finally:
         longest_s = prober.end()
+    assert answered > 5, "while there was no node process"
     assert longest_s < QUERY_LIMIT_S, f"{longest_s:.2f} s without an answer"
     assert process.workers() == workers, "the workers were not touched"
 
